@@ -1,0 +1,50 @@
+"""What the dataset stage publishes: the fate of each batch, and each version of the dataset."""
+
+from datetime import datetime
+from typing import ClassVar, Literal
+
+from mlops_assets.records import Record
+from mlops_assets.verdict import Verdict
+
+
+class BatchOutcome(Record):
+    """The fate of one landed batch; its digest is the batch id, the SHA-256 of the file's bytes."""
+
+    stage: ClassVar[str] = "batch"
+
+    outcome: Literal["accepted", "rejected", "retracted"]
+    file: str
+    """Name of the immutable file in the landing zone."""
+    original: str
+    """Name of the file as it was brought in."""
+    landed_at: datetime
+    rows: int = 0
+    """Rows read from the file."""
+    accepted: int = 0
+    quarantined: int = 0
+    duplicates: int = 0
+    """Accepted rows that repeat an earlier row of the dataset in every declared column."""
+    violations: dict[str, int] = {}
+    """Rows per broken rule, by ``column: rule``."""
+    ignored_columns: list[str] = []
+    """Columns of the file that the declaration does not name."""
+    reason: str = ""
+    """Why the batch was rejected or retracted, with the remedy."""
+    table_version: int | None = None
+    """Delta version of the dataset that this outcome made."""
+
+
+class DatasetVersion(Record):
+    """One exact version of the dataset; its digest names the set of accepted batches."""
+
+    stage: ClassVar[str] = "dataset"
+
+    table_version: int
+    """Delta version to read with time travel."""
+    rows: int
+    batches: int
+    quarantined: int
+    duplicates: int
+    newest_landed_at: datetime
+    verdicts: list[Verdict] = []
+    """The content checks of this version."""

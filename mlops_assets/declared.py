@@ -1,0 +1,64 @@
+"""The base of every part of a declaration, and the dotted paths that point from YAML into Python."""
+
+import importlib
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from mlops_assets.errors import MissingExtra, SpecError
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+"""A system's name: it becomes part of asset keys, job names, table paths and the registered model's name."""
+
+DottedPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*([.:][A-Za-z_]\w*)$")]
+"""``package.module.Object`` or ``package.module:object``; imported at the start of a run, never while loading."""
+
+EXTRAS = {
+    "catboost": "boosters",
+    "confluent_kafka": "kafka",
+    "lightgbm": "boosters",
+    "pymongo": "mongo",
+    "s3fs": "s3",
+    "xgboost": "boosters",
+}
+
+
+class Declared(BaseModel):
+    """Frozen, and an unknown key is an error that lists the known ones."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Mistake(ValueError):
+    """A mistake that only several keys together show; ``loc`` is the path of the key to mend."""
+
+    def __init__(self, loc: tuple[str | int, ...], message: str) -> None:
+        super().__init__(message)
+        self.loc = loc
+
+
+def one_of(names: Any) -> str:
+    """The allowed names as a readable list."""
+    return ", ".join(sorted(map(str, names)))
+
+
+def load_object(path: str, wanted_by: str) -> Any:
+    """Import what ``path`` points at.
+
+    Raises:
+        MissingExtra: if the module belongs to an optional extra that is not installed.
+        SpecError: if module or attribute does not exist.
+    """
+    module_name, _, attribute = path.replace(":", ".").rpartition(".")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        package = module_name.split(".")[0]
+        if package in EXTRAS and error.name == package:
+            raise MissingExtra(package, EXTRAS[package]) from error
+        raise SpecError(f"{wanted_by}: {path!r} does not import: {error}") from error
+    try:
+        return getattr(module, attribute)
+    except AttributeError as error:
+        public = one_of(name for name in dir(module) if not name.startswith("_"))
+        raise SpecError(f"{wanted_by}: {module_name!r} has no {attribute!r}. It has: {public}") from error

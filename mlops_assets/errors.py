@@ -1,0 +1,51 @@
+"""What can go wrong, by name.
+
+MlopsError
+├── SpecError            a declaration that cannot be meant
+├── MissingExtra         a library that an optional extra brings
+├── LandingError         a file that cannot be brought in
+│   └── BatchRejected    a batch that broke the contract of its table
+├── StorageError         a table or record that is not what was stored
+├── TrackingError        MLflow is out of reach or holds something else
+└── GateRefused          an exact version whose gates did not pass
+"""
+
+
+class MlopsError(Exception):
+    """Base of every error that the platform raises on purpose."""
+
+
+class SpecError(MlopsError):
+    """A declaration that cannot be meant: names file, line, value and what is allowed."""
+
+
+class MissingExtra(MlopsError):
+    """A library is missing that one of the optional extras installs."""
+
+    def __init__(self, module: str, extra: str) -> None:
+        super().__init__(f"{module!r} is not installed. Remedy: pip install 'mlops-assets[{extra}]'")
+
+
+class LandingError(MlopsError):
+    """A file that cannot be brought into the landing zone."""
+
+
+class BatchRejected(LandingError):
+    """A batch that broke a rule of its table; nothing of it reached the dataset."""
+
+    def __init__(self, rule: str, reason: str) -> None:
+        super().__init__(f"{rule}: {reason}")
+        self.rule = rule
+        self.reason = reason
+
+
+class StorageError(MlopsError):
+    """A stored table, artefact or record is missing, foreign or changed."""
+
+
+class TrackingError(MlopsError):
+    """MLflow is out of reach, or what it holds is not what was logged."""
+
+
+class GateRefused(MlopsError):
+    """A later stage refused a version because the stored verdict of that exact version is not a pass."""

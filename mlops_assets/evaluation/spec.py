@@ -1,0 +1,83 @@
+"""What a system declares about its evaluation: the gates are the one place where bounds live."""
+
+import re
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from mlops_assets.declared import Declared, Mistake, one_of
+from mlops_assets.evaluation.catalogue import METRICS
+from mlops_assets.verdict import Severity
+
+CHECKS = ("beats_baseline",)
+
+
+class SliceSpec(Declared):
+    """Rows whose column holds one value."""
+
+    column: str
+    """A declared dataset column."""
+    equals: bool | int | float | str
+    """The value that selects rows."""
+
+
+class GateSpec(Declared):
+    """One condition that a model must meet on the test rows."""
+
+    metric: str | None = None
+    """A metric of the task; with ``check: beats_baseline`` the metric to compare by."""
+    at_least: float | None = None
+    """Smallest passing value."""
+    at_most: float | None = None
+    """Largest passing value."""
+    on: Literal["value", "interval"] = "value"
+    """``interval``: the conservative end of the 95 % interval must meet the bound."""
+    check: Literal["beats_baseline"] | None = None
+    """``beats_baseline``: better than the majority/mean baseline by a paired bootstrap."""
+    severity: Severity = "block"
+    """``block`` stops registration, ``warn`` only tells."""
+    slice: SliceSpec | None = None
+    """Only these rows."""
+    min_rows: int = Field(default=30, ge=1)
+    """On fewer rows the gate is "not evaluated", which is not a pass."""
+
+    @model_validator(mode="after")
+    def _one_condition(self) -> "GateSpec":
+        if self.metric is not None and self.metric not in METRICS:
+            raise Mistake(("metric",), f"{self.metric!r} is not a metric. Metrics: {one_of(METRICS)}")
+        bounds = [self.at_least, self.at_most].count(None)
+        if self.check is None:
+            if self.metric is None:
+                raise Mistake(
+                    (), f"a gate names a metric or a check. Metrics: {one_of(METRICS)}; checks: {one_of(CHECKS)}"
+                )
+            if bounds != 1:
+                raise Mistake(("metric",), f"the gate on {self.metric!r} needs exactly one of at_least, at_most")
+        elif bounds != 2:
+            raise Mistake(("check",), f"{self.check!r} takes no at_least or at_most")
+        return self
+
+    @property
+    def name(self) -> str:
+        """Name of the gate and of its asset check."""
+        base = self.check or f"{self.metric}_{'at_least' if self.at_least is not None else 'at_most'}"
+        if self.check and self.metric:
+            base = f"{base}_{self.metric}"
+        if self.on == "interval":
+            base = f"{base}_interval"
+        if self.slice is None:
+            return base
+        return f"{base}__{self.slice.column}_{re.sub(r'[^A-Za-z0-9_]', '_', str(self.slice.equals))}"
+
+
+class EvaluationSpec(Declared):
+    """Metrics, intervals and gates on the test rows."""
+
+    gates: list[GateSpec] = [GateSpec(check="beats_baseline")]
+    """Conditions for registration."""
+    positive: bool | int | str | None = None
+    """The positive class of a two-class target; by default the larger of two values."""
+    resamples: int = Field(default=2000, ge=200)
+    """Bootstrap resamples behind every interval."""
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    """Coverage of every interval."""

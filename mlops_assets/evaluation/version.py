@@ -1,0 +1,24 @@
+"""What the evaluation stage publishes: one report, bound to exactly one model and one features version."""
+
+from typing import ClassVar
+
+from mlops_assets.records import Record
+from mlops_assets.verdict import Verdict
+
+
+class EvaluationReport(Record):
+    """Where the report lies and what its gates said; its digest is the SHA-256 of ``report.json``."""
+
+    stage: ClassVar[str] = "evaluation"
+
+    model_digest: str
+    model_uri: str
+    features_digest: str
+    dataset_digest: str
+    mlflow_run_id: str
+    report_uri: str
+    html_uri: str
+    predictions_uri: str
+    predictions_digest: str
+    """SHA-256 of the stored test predictions."""
+    verdicts: list[Verdict]

@@ -1,0 +1,67 @@
+"""What a system declares about its features and their split."""
+
+from datetime import date
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from mlops_assets.declared import Declared, DottedPath, Mistake
+
+
+class SplitSpec(Declared):
+    """Which rows train, validate and test; a row never moves when data is added."""
+
+    test: float = Field(default=0.2, gt=0, lt=1)
+    """Share of the rows that only evaluation sees."""
+    validation: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the rows for choices such as thresholds and calibration."""
+    stratify: bool = True
+    """Choose the hash salt, once, so that classes (or target quantiles) are shared out evenly."""
+    group: str | None = None
+    """Column whose equal values stay together, such as a patient or a house."""
+    time: str | None = None
+    """Column to split by: the oldest rows train, the newest test."""
+    validation_from: date | None = None
+    """With ``time``: first day of validation. By default set from the first version and kept."""
+    test_from: date | None = None
+    """With ``time``: first day of test. By default set from the first version and kept."""
+    identity: Literal["content", "row"] = "content"
+    """``content``: equal rows stay together. ``row``: every row on its own (the leakage check will object to copies)."""
+
+    @model_validator(mode="after")
+    def _coherent(self) -> "SplitSpec":
+        if self.test + self.validation >= 1:
+            raise Mistake(("test",), f"test {self.test} and validation {self.validation} leave no rows to train on")
+        if self.group and self.time:
+            raise Mistake(("time",), "a split is by group or by time, not both")
+        if (self.validation_from or self.test_from) and not self.time:
+            raise Mistake(("test_from" if self.test_from else "validation_from",), "needs the key 'time'")
+        if self.validation_from and self.test_from and self.validation_from >= self.test_from:
+            raise Mistake(("validation_from",), f"{self.validation_from} is not before test_from {self.test_from}")
+        return self
+
+
+class LeakageSpec(Declared):
+    """When a single feature says too much about the target."""
+
+    max_single_feature_score: float = Field(default=0.99, gt=0.5, le=1)
+    """Score of a shallow one-feature tree (balanced accuracy or R²) from which a feature counts as a leak."""
+    allow: list[str] = []
+    """Features that may determine the target alone, each a reviewed exception."""
+
+
+class FeaturesSpec(Declared):
+    """From dataset rows to model inputs."""
+
+    columns: list[str] | None = None
+    """Dataset columns to use; by default all but target, key, group, time and post-outcome columns."""
+    exclude: list[str] = []
+    """Dataset columns to leave out of the default."""
+    engineer: DottedPath | None = None
+    """Pure row-wise function: takes a pandas frame of ``columns``, returns the frame of features."""
+    categorical: list[str] = []
+    """Features to treat as categories although they hold numbers; text and booleans always are."""
+    split: SplitSpec = SplitSpec()
+    """Which rows train, validate and test."""
+    leakage: LeakageSpec = LeakageSpec()
+    """When a single feature says too much."""

@@ -1,0 +1,134 @@
+"""SystemSpec: the whole declaration of one system, made of each stage's own part."""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from mlops_assets.automation.spec import AutomationSpec, ResourcesSpec
+from mlops_assets.dataset.spec import DatasetSpec
+from mlops_assets.declared import Declared, Mistake, Name, one_of
+from mlops_assets.evaluation.catalogue import BINARY_ONLY, METRICS, Task, metrics_of
+from mlops_assets.evaluation.spec import EvaluationSpec
+from mlops_assets.features.spec import FeaturesSpec
+from mlops_assets.model.spec import ModelSpec
+from mlops_assets.registry.spec import RegistrySpec
+
+
+class SystemSpec(Declared):
+    """One ML product, from landed file to champion."""
+
+    name: Name
+    """Name of the system: asset keys, jobs, tables and the registered model carry it."""
+    task: Task
+    """``classification`` or ``regression``."""
+    dataset: DatasetSpec
+    """Where rows come from and the contract they must meet."""
+    description: str = ""
+    """What the system decides, for whom."""
+    owners: list[str] = []
+    """E-mail addresses, or teams as ``team:name``."""
+    features: FeaturesSpec = FeaturesSpec()
+    """From rows to model inputs, and the split."""
+    model: ModelSpec = ModelSpec()
+    """Preparation and estimator."""
+    evaluation: EvaluationSpec = EvaluationSpec()
+    """Metrics, intervals and gates."""
+    registry: RegistrySpec = RegistrySpec()
+    """Comparison with the champion."""
+    automation: AutomationSpec = AutomationSpec()
+    """When jobs start."""
+    resources: ResourcesSpec = Field(default=ResourcesSpec())
+    """What one step may use on a cluster."""
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> "SystemSpec":
+        for mistake in self._mistakes():
+            raise mistake
+        return self
+
+    def feature_columns(self) -> list[str]:
+        """Dataset columns that features are made from, in declared order."""
+        if self.features.columns is not None:
+            return list(self.features.columns)
+        split = self.features.split
+        left_out = {self.dataset.target, *self.dataset.key, *self.features.exclude, split.group, split.time}
+        return [
+            name for name, column in self.dataset.columns.items() if name not in left_out and not column.post_outcome
+        ]
+
+    def context_columns(self) -> list[str]:
+        """Dataset columns that travel beside the features: group, time and what gates slice by."""
+        split = self.features.split
+        slices = [gate.slice.column for gate in self.evaluation.gates if gate.slice]
+        return list(dict.fromkeys(name for name in (split.group, split.time, *slices) if name))
+
+    def digest(self, *parts: str) -> str:
+        """SHA-256 of the named parts of the declaration: what a stage's code version is made of."""
+        selected = {part: getattr(self, part) for part in ("name", "task", *parts)}
+        text = "\n".join(f"{k}={_canonical(value)}" for k, value in sorted(selected.items()))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _mistakes(self) -> Iterator[Mistake]:
+        yield from self._unknown_columns()
+        yield from self._impossible_features()
+        yield from self._foreign_metrics()
+
+    def _unknown_columns(self) -> Iterator[Mistake]:
+        features, split = self.features, self.features.split
+        named: list[tuple[tuple[str | int, ...], str | None]] = [
+            (("features", "split", "group"), split.group),
+            (("features", "split", "time"), split.time),
+            *((("features", "columns", i), name) for i, name in enumerate(features.columns or [])),
+            *((("features", "exclude", i), name) for i, name in enumerate(features.exclude)),
+            *(
+                (("evaluation", "gates", i, "slice", "column"), gate.slice.column)
+                for i, gate in enumerate(self.evaluation.gates)
+                if gate.slice
+            ),
+        ]
+        for loc, name in named:
+            if name is not None and name not in self.dataset.columns:
+                yield Mistake(
+                    loc, f"{name!r} is not a declared column. Declared columns: {one_of(self.dataset.columns)}"
+                )
+        if split.time and self.dataset.columns[split.time].type not in ("date", "datetime"):
+            found = self.dataset.columns[split.time].type
+            yield Mistake(("features", "split", "time"), f"{split.time!r} is {found}; a date or datetime is needed")
+
+    def _impossible_features(self) -> Iterator[Mistake]:
+        for index, name in enumerate(self.features.columns or []):
+            loc = ("features", "columns", index)
+            if name == self.dataset.target:
+                yield Mistake(loc, f"{name!r} is the target")
+            if self.dataset.columns[name].post_outcome:
+                yield Mistake(loc, f"{name!r} is known only after the outcome (post_outcome)")
+        if not self.feature_columns():
+            yield Mistake(("features",), "no column is left to make features from")
+
+    def _foreign_metrics(self) -> Iterator[Mistake]:
+        metrics = [
+            (("evaluation", "gates", i, "metric"), gate.metric) for i, gate in enumerate(self.evaluation.gates)
+        ] + [(("registry", "metric"), self.registry.metric)]
+        for loc, metric in metrics:
+            if metric is None:
+                continue
+            if metric not in METRICS:
+                yield Mistake(loc, f"{metric!r} is not a metric. Metrics: {one_of(metrics_of(self.task))}")
+            elif METRICS[metric].task != self.task:
+                allowed = one_of(metrics_of(self.task))
+                yield Mistake(loc, f"{metric!r} is not a {self.task} metric. Metrics: {allowed}")
+            elif metric in BINARY_ONLY and self._declared_classes() > 2:
+                yield Mistake(loc, f"{metric!r} is for two classes; use {metric}_macro")
+        names = [gate.name for gate in self.evaluation.gates]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                yield Mistake(("evaluation", "gates", index), f"a gate {name!r} is declared twice")
+
+    def _declared_classes(self) -> int:
+        return len(self.dataset.columns[self.dataset.target].allowed or [])
+
+
+def _canonical(value: Any) -> str:
+    return value.model_dump_json() if isinstance(value, Declared) else repr(value)

@@ -1,0 +1,46 @@
+"""Verdicts: what a check or gate said about one exact version."""
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from mlops_assets.errors import GateRefused
+
+Outcome = Literal["passed", "failed", "not evaluated"]
+Severity = Literal["block", "warn"]
+
+
+class Verdict(BaseModel):
+    """The outcome of one check or gate on one exact version; JSON round-trips without loss."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    """Also the Dagster check name: letters, digits and underscores."""
+    outcome: Outcome
+    severity: Severity = "block"
+    reason: str = ""
+    """One sentence with the numbers in it: what was seen, what is allowed."""
+    value: float | None = None
+    bound: float | None = None
+    interval: tuple[float, float] | None = None
+    rows: int | None = None
+    details: dict[str, Any] = {}
+    """Further JSON values for the reader (tables, offending columns)."""
+
+    @property
+    def passed(self) -> bool:
+        return self.outcome == "passed"
+
+    @property
+    def blocks(self) -> bool:
+        """Whether this verdict stops later stages: a gate that was not evaluated is not passed."""
+        return self.severity == "block" and not self.passed
+
+
+def require_passed(subject: str, verdicts: Iterable[Verdict], remedy: str) -> None:
+    """Raise GateRefused, naming every blocking verdict that is not a pass."""
+    blocking = [f"{verdict.name} {verdict.outcome} ({verdict.reason})" for verdict in verdicts if verdict.blocks]
+    if blocking:
+        raise GateRefused(f"{subject} is refused: {'; '.join(blocking)}. Remedy: {remedy}")

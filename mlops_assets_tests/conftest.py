@@ -1,0 +1,31 @@
+"""What every test may use: a storage of its own, and the real datasets where they are present."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mlops_assets.storage import Storage
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Storage:
+    """Tables, landing zone and records below the test's own folder."""
+    return Storage.local(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the real datasets; the test is skipped where they are absent."""
+    folder = Path(os.environ.get("MLOPS_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"real datasets are not at {folder} (set MLOPS_TEST_DATA)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def golden_data(shared_data: Path) -> Path:
+    """Folder of the golden tables beside the real datasets."""
+    return shared_data.parent / "golden"
