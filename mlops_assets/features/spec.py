@@ -26,7 +26,7 @@ class SplitSpec(Declared):
     test_from: date | None = None
     """With ``time``: first day of test. By default set from the first version and kept."""
     identity: Literal["content", "row"] = "content"
-    """``content``: equal rows stay together. ``row``: every row on its own (the leakage check will object to copies)."""
+    """``content``: equal rows stay together. ``row``: every row on its own (copies then fail the leakage check)."""
 
     @model_validator(mode="after")
     def _coherent(self) -> "SplitSpec":
