@@ -6,6 +6,8 @@ MlopsError
 ├── LandingError         a file that cannot be brought in
 │   └── BatchRejected    a batch that broke the contract of its table
 ├── StorageError         a table or record that is not what was stored
+├── TrainingError        rows that a model cannot be fitted on
+├── NotEvaluated         a metric that these rows or predictions cannot give
 ├── TrackingError        MLflow is out of reach or holds something else
 └── GateRefused          an exact version whose gates did not pass
 """
@@ -41,6 +43,14 @@ class BatchRejected(LandingError):
 
 class StorageError(MlopsError):
     """A stored table, artefact or record is missing, foreign or changed."""
+
+
+class TrainingError(MlopsError):
+    """Rows that a model cannot be fitted on: names what is wrong with them."""
+
+
+class NotEvaluated(MlopsError):
+    """A metric or comparison that these rows or predictions cannot give; never counted as 0 or as a pass."""
 
 
 class TrackingError(MlopsError):

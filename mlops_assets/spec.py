@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from mlops_assets.automation.spec import AutomationSpec, ResourcesSpec
 from mlops_assets.dataset.spec import DatasetSpec
@@ -24,7 +24,7 @@ class SystemSpec(Declared):
     task: Task
     """``classification`` or ``regression``."""
     dataset: DatasetSpec
-    """Where rows come from and the contract they must meet."""
+    """Rows: where they come from and the contract they must meet."""
     description: str = ""
     """What the system decides, for whom."""
     owners: list[str] = []
@@ -39,8 +39,8 @@ class SystemSpec(Declared):
     """Comparison with the champion."""
     automation: AutomationSpec = AutomationSpec()
     """When jobs start."""
-    resources: ResourcesSpec = Field(default=ResourcesSpec())
-    """What one step may use on a cluster."""
+    resources: ResourcesSpec = ResourcesSpec()
+    """Size of one step on a cluster."""
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> "SystemSpec":

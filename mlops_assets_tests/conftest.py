@@ -29,3 +29,19 @@ def shared_data() -> Path:
 def golden_data(shared_data: Path) -> Path:
     """Folder of the golden tables beside the real datasets."""
     return shared_data.parent / "golden"
+
+
+@pytest.fixture
+def platform(tmp_path: Path):
+    """Dagster, Delta, records and MLflow of the test's own."""
+    from mlops_assets_tests.platform import Platform
+
+    return Platform(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def wine():
+    """The declaration of wine_quality."""
+    from mlops_assets.declaration import SHIPPED, find_system
+
+    return find_system("wine_quality", [SHIPPED])

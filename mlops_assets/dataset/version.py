@@ -32,6 +32,8 @@ class BatchOutcome(Record):
     """Why the batch was rejected or retracted, with the remedy."""
     table_version: int | None = None
     """Delta version of the dataset that this outcome made."""
+    contract: str = ""
+    """Digest of the contract that judged the batch; a rejected batch is offered again under another one."""
 
 
 class DatasetVersion(Record):

@@ -38,8 +38,8 @@ METRICS: dict[str, MetricInfo] = {
     "recall": _classification("Recall of the positive class"),
     "recall_macro": _classification("Recall, mean over classes"),
     "matthews_corrcoef": _classification("Matthews correlation"),
-    "roc_auc": _classification("Area under the ROC curve (one versus rest, mean over classes)", "probabilities"),
-    "average_precision": _classification("Average precision (mean over classes)", "probabilities"),
+    "roc_auc": _classification("Area under the ROC curve", "probabilities"),
+    "average_precision": _classification("Average precision", "probabilities"),
     "log_loss": _classification("Log loss", "probabilities", greater=False),
     "brier_score": _classification("Brier score", "probabilities", greater=False),
     "r2": _regression("R²", greater=True),
@@ -48,7 +48,7 @@ METRICS: dict[str, MetricInfo] = {
     "mean_absolute_percentage_error": _regression("Mean absolute percentage error"),
     "median_absolute_error": _regression("Median absolute error"),
     "root_mean_squared_log_error": _regression("Root mean squared log error"),
-    "mean_absolute_error_relative": _regression("Mean absolute error relative to the median target"),
+    "mean_absolute_error_relative": _regression("Mean absolute error / median target"),
 }
 
 BINARY_ONLY = frozenset({"f1", "precision", "recall"})

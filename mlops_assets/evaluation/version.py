@@ -2,8 +2,22 @@
 
 from typing import ClassVar
 
+from pydantic import BaseModel, ConfigDict
+
 from mlops_assets.records import Record
 from mlops_assets.verdict import Verdict
+
+
+class MetricSummary(BaseModel):
+    """One metric as the report gives it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    value: float | None
+    """None: not evaluated."""
+    interval: tuple[float, float] | None = None
+    baselines: dict[str, float | None] = {}
 
 
 class EvaluationReport(Record):
@@ -21,4 +35,7 @@ class EvaluationReport(Record):
     predictions_uri: str
     predictions_digest: str
     """SHA-256 of the stored test predictions."""
+    rows: int
+    """Test rows."""
+    metrics: list[MetricSummary]
     verdicts: list[Verdict]

@@ -9,6 +9,9 @@ from mlops_assets.records import Record
 from mlops_assets.verdict import Verdict
 
 Part = Literal["train", "validation", "test", "excluded"]
+PARTS: tuple[Part, ...] = ("train", "validation", "test", "excluded")
+TRAIN, VALIDATION, TEST, EXCLUDED = range(4)
+"""Positions in PARTS: parts of many rows are kept as small integers."""
 Label = bool | int | str
 
 

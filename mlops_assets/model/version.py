@@ -17,6 +17,8 @@ class ModelVersion(Record):
     mlflow_run_id: str
     estimator: str
     params: dict[str, Any]
+    declared: list[str]
+    """Dotted paths of the declared classes that the artefact may hold."""
     seed: int
     train_rows: int
     seconds: float

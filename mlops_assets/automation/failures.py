@@ -1,0 +1,38 @@
+"""What happens when a run fails: a structured log line, failed MLflow runs, and a message where one is configured."""
+
+import json
+import logging
+
+import dagster as dg
+
+from mlops_assets.automation.state import default_status
+from mlops_assets.resources.notification import Notification
+from mlops_assets.resources.tracking import MlflowTracking
+
+logger = logging.getLogger("mlops_assets.failures")
+
+
+def run_failures() -> dg.SensorDefinition:
+    """The sensor that tells of every failed run."""
+
+    @dg.run_failure_sensor(
+        name="run_failures",
+        description="Logs every failed run as one JSON line, closes its MLflow runs, and posts it to the webhook.",
+        default_status=default_status(dg.DefaultSensorStatus),
+    )
+    def sensor(context: dg.RunFailureSensorContext, tracking: MlflowTracking, notification: Notification) -> None:
+        run = context.dagster_run
+        message = {
+            "event": "run_failed",
+            "run_id": run.run_id,
+            "job": run.job_name,
+            "system": run.tags.get("system", ""),
+            "steps": [event.step_key for event in context.get_step_failure_events()],
+            "error": context.failure_event.message,
+        }
+        logger.error(json.dumps(message))
+        if "mlflow/run_id" in run.tags:
+            tracking.fail_run(run.run_id)
+        notification.send(message)
+
+    return sensor

@@ -1,0 +1,78 @@
+"""The sensors of a system: new batches start ingestion, a new dataset version starts training."""
+
+import hashlib
+from collections.abc import Sequence
+
+import dagster as dg
+
+from mlops_assets.automation.jobs import Jobs
+from mlops_assets.automation.state import default_status
+from mlops_assets.resources.storage import StorageResource
+from mlops_assets.spec import SystemSpec
+
+ATTEMPTS = 3
+"""Runs tried for one set of pending batches before a person must look."""
+BATCHES_TAG = "mlops/batches"
+
+
+def sensors(spec: SystemSpec, jobs: Jobs) -> list[dg.SensorDefinition]:
+    """Both sensors, or none where the declaration says ``on_new_data: false``."""
+    return [new_batches(spec, jobs), new_dataset_version(spec, jobs)] if spec.automation.on_new_data else []
+
+
+def new_batches(spec: SystemSpec, jobs: Jobs) -> dg.SensorDefinition:
+    """Start ingestion when batches have landed that no run has read."""
+
+    @dg.sensor(
+        name=f"{spec.name}_new_batches",
+        job=jobs.ingestion,
+        minimum_interval_seconds=30,
+        description=f"Starts {jobs.ingestion.name} when a file has landed.",
+        default_status=default_status(dg.DefaultSensorStatus),
+    )
+    def sensor(context: dg.SensorEvaluationContext, storage: StorageResource) -> dg.RunRequest | dg.SkipReason:
+        from mlops_assets.dataset.landing import pending_names
+
+        names = pending_names(storage.open(), spec.name)
+        if not names:
+            return dg.SkipReason("No new batch.")
+        return _request(context, names)
+
+    return sensor
+
+
+def new_dataset_version(spec: SystemSpec, jobs: Jobs) -> dg.SensorDefinition:
+    """Start training once per dataset version; a lifecycle run trains by itself."""
+
+    @dg.asset_sensor(
+        asset_key=dg.AssetKey([spec.name, "dataset"]),
+        name=f"{spec.name}_new_dataset_version",
+        job=jobs.training,
+        minimum_interval_seconds=30,
+        description=f"Starts {jobs.training.name} once for every new version of the dataset.",
+        default_status=default_status(dg.DefaultSensorStatus),
+    )
+    def sensor(context: dg.SensorEvaluationContext, asset_event: dg.EventLogEntry) -> dg.RunRequest | dg.SkipReason:
+        digest = (
+            (asset_event.asset_materialization.tags or {}).get("dagster/data_version")
+            if (asset_event.asset_materialization)
+            else None
+        )
+        if digest is None:
+            return dg.SkipReason("The materialisation carries no data version.")
+        if asset_event.job_name == jobs.lifecycle.name:
+            return dg.SkipReason(f"Run {asset_event.run_id} trains on this version itself.")
+        return dg.RunRequest(run_key=f"{spec.name}-{digest}", tags={"mlops/dataset": digest[:16]})
+
+    return sensor
+
+
+def _request(context: dg.SensorEvaluationContext, names: Sequence[str]) -> dg.RunRequest | dg.SkipReason:
+    """One run at a time for one set of batches, and a new attempt when it ended without reading them."""
+    key = hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:16]
+    runs = context.instance.get_runs(dg.RunsFilter(tags={BATCHES_TAG: key}), limit=ATTEMPTS)
+    if any(not run.is_finished for run in runs):
+        return dg.SkipReason(f"A run is reading these {len(names)} batches.")
+    if len(runs) >= ATTEMPTS:
+        return dg.SkipReason(f"{ATTEMPTS} runs did not read these {len(names)} batches. Look at run {runs[0].run_id}.")
+    return dg.RunRequest(run_key=f"{key}-{len(runs)}", tags={BATCHES_TAG: key})

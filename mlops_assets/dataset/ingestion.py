@@ -1,0 +1,172 @@
+"""Ingestion: every waiting batch is read once, and committed or rejected; a batch can be taken out again."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mlops_assets.dataset.attempt import Attempt, Progress
+from mlops_assets.dataset.checks import content_verdicts
+from mlops_assets.dataset.commit import Overtaken
+from mlops_assets.dataset.contract import Contract
+from mlops_assets.dataset.landing import adopt, find_landed, landed_path, pending
+from mlops_assets.dataset.table import RETRACTED, DatasetTable
+from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
+from mlops_assets.dataset.zone import Landed
+from mlops_assets.errors import LandingError, StorageError
+
+if TYPE_CHECKING:
+    from mlops_assets.spec import SystemSpec
+    from mlops_assets.storage import Storage
+
+
+@dataclass(frozen=True)
+class Ingestion:
+    """What one call of :func:`ingest` did."""
+
+    version: DatasetVersion | None
+    """The newest dataset version, None before the first accepted batch."""
+    outcomes: list[BatchOutcome]
+    """The fate of every batch that this call decided on."""
+
+
+def ingest(storage: "Storage", spec: "SystemSpec", run_id: str = "", on_progress: Progress | None = None) -> Ingestion:
+    """Bring every waiting batch into the dataset, or reject it with a reason; safe to repeat after a crash.
+
+    An append reads no earlier rows: what it must know of them (whether a row, key or unique value occurred)
+    are sorted hash files beside the table. Only the first append after a retraction, or after a key or unique
+    column was declared, makes these again from the columns concerned.
+
+    Raises:
+        StorageError: if the table or a landed file is not what this platform stored.
+        SpecError: if the contract cannot be meant.
+    """
+    adopt(storage, spec.name)
+    contract = Contract(spec.dataset)
+    outcomes = []
+    for landed in _offered(storage, spec, contract):
+        outcome = _settle(storage, spec, contract, landed, on_progress)
+        if _record(storage, outcome, run_id):
+            outcomes.append(outcome)
+    return Ingestion(publish(storage, spec, run_id), outcomes)
+
+
+def retract(storage: "Storage", spec: "SystemSpec", batch_prefix: str, reason: str, run_id: str = "") -> DatasetVersion:
+    """Take the batch whose id begins with ``batch_prefix`` out of the dataset; the same bytes stay out from then on.
+
+    Rows that were quarantined because the retracted batch held their key do not come back: land them again.
+
+    Raises:
+        LandingError: if no accepted batch, or more than one, has this prefix.
+    """
+    outcomes = {outcome.digest: outcome for outcome in storage.records.history(BatchOutcome, spec.name)}
+    accepted = _the_one(spec.name, batch_prefix, outcomes)
+    outcome = _taken_out(storage, accepted, reason)
+    _record(storage, outcome, run_id)
+    version = publish(storage, spec, run_id)
+    if version is None:
+        raise StorageError(f"{spec.name!r} has no version after a retraction. Remedy: restore the dataset table")
+    return version
+
+
+def publish(storage: "Storage", spec: "SystemSpec", run_id: str = "") -> DatasetVersion | None:
+    """Record the version that the table's latest commit holds, unless the newest record says the same."""
+    table = DatasetTable.latest(storage, spec.name)
+    if table is None:
+        return None
+    found = table.state.version(spec.name, table.version, [])
+    if found is None:
+        return None
+    found = found.model_copy(update={"verdicts": content_verdicts(found, spec.dataset)})
+    latest = storage.records.latest(DatasetVersion, spec.name)
+    if latest is not None and _says_the_same(latest, found):
+        return latest
+    storage.records.append(found, run_id)
+    # Another process may have committed meanwhile and published before us: the newest commit has the last word.
+    return publish(storage, spec, run_id)
+
+
+def _offered(storage: "Storage", spec: "SystemSpec", contract: Contract) -> list[Landed]:
+    """Batches without an outcome, and rejected ones that another contract judged; oldest first."""
+    latest = {outcome.digest: outcome for outcome in storage.records.history(BatchOutcome, spec.name)}
+    again = [
+        find_landed(storage, spec.name, outcome.file)
+        for outcome in latest.values()
+        if outcome.outcome == "rejected"
+        and outcome.contract != contract.digest
+        and storage.filesystem.exists(landed_path(storage, spec.name, outcome.file))
+    ]
+    return sorted([*again, *pending(storage, spec.name)], key=lambda landed: (landed.landed_at, landed.file))
+
+
+def _settle(
+    storage: "Storage", spec: "SystemSpec", contract: Contract, landed: Landed, on_progress: Progress | None
+) -> BatchOutcome:
+    """Commit or reject one batch; starts over as long as other processes commit first."""
+    while True:
+        table = DatasetTable.ready(storage, spec.name, spec.dataset.columns)
+        if table.transaction(landed.batch) is not None:
+            return _outcome_of_commit(table, landed.batch)
+        try:
+            return Attempt(storage, spec, contract, landed, table).run(on_progress)
+        except Overtaken:
+            continue
+
+
+def _outcome_of_commit(table: DatasetTable, batch: str) -> BatchOutcome:
+    outcome = table.commit_of(batch).outcome
+    if outcome is None:
+        raise StorageError(f"The commit of batch {batch!r} in {table.uri!r} tells nothing. Remedy: restore its log")
+    return outcome
+
+
+def _record(storage: "Storage", outcome: BatchOutcome, run_id: str) -> bool:
+    """Publish the outcome, unless another process has."""
+    if storage.records.find(BatchOutcome, outcome.system, outcome.digest) == outcome:
+        return False
+    storage.records.append(outcome, run_id)
+    return True
+
+
+def _taken_out(storage: "Storage", accepted: BatchOutcome, reason: str) -> BatchOutcome:
+    """The recorded outcome, once the commit that removes the batch's rows is there."""
+    while True:
+        table = DatasetTable.latest(storage, accepted.system)
+        if table is None:
+            raise StorageError(f"The dataset table of {accepted.system!r} is gone. Remedy: restore it")
+        if table.transaction(accepted.digest) == RETRACTED:
+            return _outcome_of_commit(table, accepted.digest)
+        outcome = accepted.model_copy(
+            update={"outcome": "retracted", "reason": reason, "table_version": table.version + 1}
+        )
+        try:
+            _take_out(table, outcome)
+        except Overtaken:
+            continue
+        return outcome
+
+
+def _take_out(table: DatasetTable, outcome: BatchOutcome) -> None:
+    element = table.commit_of(outcome.digest).element
+    hashes = table.read(["_hash"], without_batch=outcome.digest)["_hash"]
+    landed = [other.landed_at for batch, other in table.members().items() if batch != outcome.digest]
+    newest = max(landed, default=outcome.landed_at)
+    state = table.state.without_batch(outcome, element, len(hashes) - hashes.n_unique(), newest)
+    table.remove(outcome.digest, state)
+
+
+def _the_one(system: str, prefix: str, outcomes: dict[str, BatchOutcome]) -> BatchOutcome:
+    found = [outcome for digest, outcome in outcomes.items() if digest.startswith(prefix)]
+    accepted = [outcome for outcome in found if outcome.outcome == "accepted"]
+    if len(accepted) == 1:
+        return accepted[0]
+    candidates = accepted or found or list(outcomes.values())
+    listed = ", ".join(f"{one.digest[:12]} ({one.original}, {one.outcome})" for one in candidates[:20]) or "none"
+    what = "names several batches" if len(accepted) > 1 else "names no accepted batch"
+    raise LandingError(f"{prefix!r} {what} of {system!r}. Batches: {listed}. Remedy: give more of the batch id")
+
+
+def _says_the_same(one: DatasetVersion, other: DatasetVersion) -> bool:
+    def essence(version: DatasetVersion) -> tuple:
+        judged = [(verdict.name, verdict.outcome, verdict.severity, verdict.bound) for verdict in version.verdicts]
+        return version.model_dump(exclude={"verdicts"}), judged
+
+    return essence(one) == essence(other)

@@ -1,0 +1,104 @@
+"""The landing zone: the one boundary through which rows come in."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from urllib.parse import urlsplit
+
+from mlops_assets.dataset.zone import Landed, Progress, Zone
+from mlops_assets.declared import load_object
+from mlops_assets.errors import LandingError, SpecError
+
+if TYPE_CHECKING:
+    from mlops_assets.spec import SystemSpec
+    from mlops_assets.storage import Storage
+
+
+def land(storage: "Storage", system: str, source: str | Path, on_progress: Progress | None = None) -> Landed:
+    """Bring a file, or whatever an fsspec URL points at, into the landing zone of ``system``.
+
+    Raises:
+        LandingError: if ``source`` cannot be read.
+    """
+    with _opened(source) as (handle, size):
+        return Zone(storage, system).receive(handle, _basename(source), size, on_progress)
+
+
+def land_sample(storage: "Storage", spec: "SystemSpec") -> Landed:
+    """Bring in the declared sample rows, written as CSV under the name ``<system>_sample.csv``.
+
+    Raises:
+        SpecError: if the system declares no sample, or the sample is not a pandas or polars frame.
+    """
+    if spec.dataset.sample is None:
+        raise SpecError(
+            f"{spec.name!r} declares no dataset.sample. Remedy: name a file to land, or declare the function"
+        )
+    frame = load_object(spec.dataset.sample, wanted_by=f"{spec.name}: dataset.sample")()
+    content = _as_csv(frame, spec.dataset.sample)
+    return Zone(storage, spec.name).receive(io.BytesIO(content), f"{spec.name}_sample.csv", len(content), None)
+
+
+def pending_names(storage: "Storage", system: str) -> list[str]:
+    """Names in the zone that wait for ingestion, dropped files included: cheap enough for a sensor's tick."""
+    return Zone(storage, system).waiting()
+
+
+def pending(storage: "Storage", system: str) -> list[Landed]:
+    """Batches that no ingestion has decided on yet, oldest first."""
+    zone = Zone(storage, system)
+    decided = zone.decided()
+    batches = {landed.batch: landed for landed in map(zone.describe, zone.waiting()) if landed.batch not in decided}
+    return sorted(batches.values(), key=lambda landed: (landed.landed_at, landed.file))
+
+
+def find_landed(storage: "Storage", system: str, file: str) -> Landed:
+    """The batch behind a content-named ``file`` of the zone."""
+    return Zone(storage, system).describe(file)
+
+
+def adopt(storage: "Storage", system: str) -> list[Landed]:
+    """Give files that somebody dropped into the zone their content name and a receipt; returns these batches."""
+    zone = Zone(storage, system)
+    return [zone.adopt(name) for name in zone.waiting() if not zone.has_receipt(name)]
+
+
+def landed_path(storage: "Storage", system: str, file: str) -> str:
+    """Path of a landed file on ``storage.filesystem``."""
+    return Zone(storage, system).path(file)
+
+
+def _is_url(source: str | Path) -> bool:
+    return isinstance(source, str) and "://" in source
+
+
+def _basename(source: str | Path) -> str:
+    path = urlsplit(source).path if isinstance(source, str) and _is_url(source) else str(source)
+    return path.rstrip("/").rpartition("/")[2] or "unnamed"
+
+
+@contextmanager
+def _opened(source: str | Path) -> Iterator[tuple[BinaryIO, int | None]]:
+    """The bytes of ``source`` and how many there are, where that is known beforehand."""
+    import fsspec
+
+    try:
+        if _is_url(source):
+            handle = cast(BinaryIO, fsspec.open(str(source), "rb").open())
+            size = getattr(handle, "size", None)
+        else:
+            handle, size = Path(source).open("rb"), Path(source).stat().st_size
+    except (OSError, ImportError, ValueError) as error:
+        raise LandingError(f"{str(source)!r} cannot be read: {error}. Remedy: name a readable file or URL") from error
+    with handle:
+        yield handle, size
+
+
+def _as_csv(frame: Any, path: str) -> bytes:
+    if hasattr(frame, "write_csv"):
+        return frame.write_csv().encode()
+    if hasattr(frame, "to_csv"):
+        return frame.to_csv(index=False, lineterminator="\n").encode()
+    raise SpecError(f"dataset.sample {path!r} returned {type(frame).__name__}; a pandas or polars frame is needed")

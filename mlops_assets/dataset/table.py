@@ -1,0 +1,226 @@
+"""The dataset table: accepted rows in Delta Lake, one commit per batch.
+
+Besides the declared columns it has ``_batch`` (SHA-256 of the file), ``_row`` (row in the file, from 1) and
+``_hash`` (:func:`~mlops_assets.dataset.identity.row_hash` over the declared columns, as int64).
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from hashlib import sha256
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from mlops_assets.dataset.commit import Change, add_columns, commit, create_table, metadata_of, open_table, removals
+from mlops_assets.dataset.identity import row_hash
+from mlops_assets.dataset.seen import Seen, SeenFiles, Segment, seen_of
+from mlops_assets.dataset.staging import StagedFiles
+from mlops_assets.dataset.state import DatasetState, state_from
+from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
+from mlops_assets.errors import StorageError
+
+if TYPE_CHECKING:
+    import polars as pl
+    import pyarrow as pa
+    from deltalake import DeltaTable
+    from deltalake.transaction import AddAction
+
+    from mlops_assets.dataset.spec import ColumnSpec
+    from mlops_assets.storage import Storage
+
+ACCEPTED, RETRACTED = 1, 2
+"""Versions of a batch's application transaction."""
+
+
+def read_dataset(storage: "Storage", version: "DatasetVersion", columns: Sequence[str] | None = None) -> "pl.DataFrame":
+    """The rows of exactly this version, by batch and row, whatever order the batches came in.
+
+    Raises:
+        StorageError: if the table at that version is not what was published.
+    """
+    table = DatasetTable.at(storage, version.system, version.table_version)
+    found = table.state.version(version.system, version.table_version, [])
+    if found is None or found.digest != version.digest:
+        raise StorageError(
+            f"Version {version.table_version} of {table.uri!r} is not dataset {version.digest[:12]!r}. "
+            "Remedy: restore the table and the records from the same backup"
+        )
+    return table.read(columns)
+
+
+class DatasetTable:
+    """One version of the dataset table, with the state that its commit carries."""
+
+    def __init__(self, storage: "Storage", system: str, delta: "DeltaTable") -> None:
+        self.storage, self.system, self.delta = storage, system, delta
+        self.uri = storage.table(system, "dataset")
+
+    @classmethod
+    def at(cls, storage: "Storage", system: str, version: int) -> "DatasetTable":
+        """The table as it was at ``version``."""
+        table = cls.latest(storage, system, version)
+        if table is None:
+            raise StorageError(f"{system!r} has no dataset table yet. Remedy: land a file and run the ingestion")
+        return table
+
+    @classmethod
+    def latest(cls, storage: "Storage", system: str, version: int | None = None) -> "DatasetTable | None":
+        """The newest version, or None before the first batch."""
+        delta = open_table(storage, storage.table(system, "dataset"), version)
+        return cls(storage, system, delta) if delta else None
+
+    @classmethod
+    def ready(cls, storage: "Storage", system: str, columns: "dict[str, ColumnSpec]") -> "DatasetTable":
+        """The newest version, made or widened so that it holds the declared columns.
+
+        Raises:
+            StorageError: if a column has another type, or a new one must not be empty although rows exist.
+        """
+        uri = storage.table(system, "dataset")
+        delta = open_table(storage, uri) or create_table(
+            storage, uri, _schema(columns), DatasetState().model_dump_json()
+        )
+        table = cls(storage, system, delta)
+        return table if table._widen(columns) else cls.ready(storage, system, columns)
+
+    @cached_property
+    def version(self) -> int:
+        return self.delta.version()
+
+    @cached_property
+    def state(self) -> DatasetState:
+        return state_from(metadata_of(self.storage, self.delta), self.uri)
+
+    def state_at(self, version: int) -> DatasetState:
+        """The state that an earlier commit carries."""
+        return state_from(metadata_of(self.storage, self.delta, version), self.uri)
+
+    def transaction(self, batch: str) -> int | None:
+        """``ACCEPTED``, ``RETRACTED``, or None for a batch that no commit knows."""
+        return self.delta.transaction_version(batch)
+
+    def commit_of(self, batch: str) -> DatasetState:
+        """The state of the newest commit that accepted or retracted ``batch``."""
+        for version in range(self.version, -1, -1):
+            state = self.state_at(version)
+            if state.outcome is not None and state.outcome.digest == batch:
+                return state
+        raise StorageError(f"{self.uri!r} knows batch {batch!r}, but no commit tells of it. Remedy: restore its log")
+
+    def members(self) -> dict[str, BatchOutcome]:
+        """The accepted batches of this version, read from its log: the cost grows with the number of commits."""
+        found: dict[str, BatchOutcome] = {}
+        for version in range(self.version + 1):
+            outcome = self.state_at(version).outcome
+            if outcome is not None:
+                found[outcome.digest] = outcome
+        return {batch: outcome for batch, outcome in found.items() if outcome.outcome == "accepted"}
+
+    def stage(self, batch: str, columns: "dict[str, ColumnSpec]") -> StagedFiles:
+        """Files for the accepted rows of ``batch``."""
+        return StagedFiles(self.delta, batch, _schema(columns))
+
+    def append(self, batch: str, added: "tuple[AddAction, ...]", state: DatasetState) -> int:
+        """Commit staged files as the next version, and return it."""
+        return commit(self.delta, self._change(batch, ACCEPTED, state, added=added))
+
+    def remove(self, batch: str, state: DatasetState) -> int:
+        """Commit that the files of ``batch`` no longer belong to the table."""
+        removed = removals(self.delta, batch)
+        return commit(self.delta, self._change(batch, RETRACTED, state, removed=removed))
+
+    def seen(self, constraint: str, columns: Sequence[str]) -> Seen:
+        """Hashes that the rows hold: from the stored segments, else from just these columns of the table."""
+        known = self.state.seen.get(constraint)
+        if known is None and not self.state.rows:
+            return Seen()
+        stored = SeenFiles(self.storage, self.system).load(known) if known is not None else None
+        return stored if stored is not None else seen_of(self._hashes(columns))
+
+    def save_seen(self, seen: dict[str, Seen], batch: str) -> dict[str, list[Segment]]:
+        """Store what this commit's rows add; to be called before the commit."""
+        files = SeenFiles(self.storage, self.system)
+        return {
+            constraint: files.save(hashes, self.state.seen.get(constraint, []), _stem(constraint, batch))
+            for constraint, hashes in seen.items()
+        }
+
+    def read(self, columns: Sequence[str] | None = None, without_batch: str | None = None) -> "pl.DataFrame":
+        """Rows by batch and row number."""
+        import polars as pl
+        from pyarrow.dataset import FileSystemDataset
+
+        rows = self.delta.to_pyarrow_dataset(as_large_types=True)
+        fragments = sorted(rows.get_fragments(), key=lambda fragment: fragment.path)
+        if without_batch is not None:
+            fragments = [fragment for fragment in fragments if f"part-{without_batch}-" not in fragment.path]
+        ordered = FileSystemDataset(fragments, rows.schema, rows.format, rows.filesystem)
+        return pl.DataFrame(ordered.to_table(columns=list(columns) if columns is not None else None))
+
+    def _hashes(self, columns: Sequence[str]) -> "Iterable":
+        if list(columns) == ["_hash"]:
+            return [self.read(["_hash"])["_hash"].to_numpy().view("uint64")]
+        rows = self.read(columns)
+        return [row_hash(rows.drop_nulls(columns) if len(columns) == 1 else rows, columns)]
+
+    def _change(self, batch: str, version: int, state: DatasetState, **actions: tuple) -> Change:
+        import pyarrow as pa
+
+        return Change(pa.schema(self.delta.schema()), batch, version, state.model_dump_json(), **actions)
+
+    def _widen(self, columns: "dict[str, ColumnSpec]") -> bool:
+        """Whether the table holds every declared column already; new ones are added in a commit of their own."""
+        import pyarrow as pa
+
+        stored, wanted = pa.schema(self.delta.schema()), _schema(columns)
+        for name in columns:
+            if name in stored.names and stored.field(name).type != wanted.field(name).type:
+                raise StorageError(
+                    f"{self.uri!r} holds {name!r} as {stored.field(name).type}, declared is {columns[name].type}. "
+                    "Remedy: give the column another name, or the system"
+                )
+        new = [name for name in columns if name not in stored.names]
+        if not new:
+            return True
+        self._refuse_unfillable(new, columns)
+        self._add(new, wanted)
+        return False
+
+    def _refuse_unfillable(self, new: list[str], columns: "dict[str, ColumnSpec]") -> None:
+        full = [name for name in new if not columns[name].nullable]
+        if full and self.state.rows:
+            raise StorageError(
+                f"{self.uri!r} holds {self.state.rows} rows without the new columns {full!r}, which must not be empty. "
+                "Remedy: declare them nullable, or give the system another name"
+            )
+
+    def _add(self, new: list[str], wanted: "pa.Schema") -> None:
+        from deltalake import Field, Schema
+
+        fields = [
+            Field(field.name, field.type, nullable=True)
+            for field in Schema.from_arrow(wanted).fields
+            if field.name in new
+        ]
+        add_columns(
+            self.delta, fields, self.state.model_copy(update={"outcome": None, "element": ""}).model_dump_json()
+        )
+
+
+def _stem(constraint: str, batch: str) -> str:
+    """A file name of its own for every attempt: column names may hold any character."""
+    return f"{sha256(constraint.encode()).hexdigest()[:16]}-{batch[:16]}-{uuid4().hex[:12]}"
+
+
+def _schema(columns: "dict[str, ColumnSpec]") -> "pa.Schema":
+    import pyarrow as pa
+
+    types = {
+        "float": pa.float64(),
+        "integer": pa.int64(),
+        "string": pa.string(),
+        "boolean": pa.bool_(),
+        "date": pa.date32(),
+        "datetime": pa.timestamp("us", "UTC"),
+    }
+    declared = [(name, types[column.type]) for name, column in columns.items()]
+    return pa.schema([*declared, ("_batch", pa.string()), ("_row", pa.int64()), ("_hash", pa.int64())])

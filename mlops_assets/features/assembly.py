@@ -1,0 +1,135 @@
+"""Assembly: the pieces of a features version, put together in memory and checked."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import polars as pl
+
+from mlops_assets.dataset.table import read_dataset
+from mlops_assets.dataset.version import DatasetVersion
+from mlops_assets.errors import SpecError
+from mlops_assets.features.degeneracy import no_degenerate
+from mlops_assets.features.leakage import no_leakage, no_overlap, no_target
+from mlops_assets.features.split import Identities, assign
+from mlops_assets.features.sufficiency import enough_rows
+from mlops_assets.features.transform import feature_kinds, require_row_wise, transform
+from mlops_assets.features.version import PARTS, FeatureColumn, Label, Part, SplitPlan
+from mlops_assets.spec import SystemSpec
+from mlops_assets.storage import Storage
+from mlops_assets.verdict import Verdict
+
+
+@dataclass(frozen=True, eq=False)
+class Assembly:
+    """Features of ``n`` rows with their parts; what is published of them follows from it."""
+
+    spec: SystemSpec
+    rows: pl.DataFrame
+    """Dataset rows, ordered by ``_batch`` and ``_row``."""
+    ids: Identities
+    parts: np.ndarray
+    features: pd.DataFrame
+
+    @property
+    def columns(self) -> list[FeatureColumn]:
+        return feature_kinds(self.features)
+
+    @property
+    def counts(self) -> dict[Part, int]:
+        return {part: int((self.parts == part).sum()) for part in PARTS}
+
+    @property
+    def classes(self) -> list[Label] | None:
+        if self.spec.task == "regression":
+            return None
+        return self._target.filter(self._train).unique().sort().to_list()
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """Every check of this version; the blocking ones first."""
+        split, used = self.spec.features.split, self.parts != "excluded"
+        return [
+            no_overlap(self.parts, self.ids.content, self.ids.unit if split.group else None),
+            no_leakage(self.features.loc[self._train], self._outcomes, self.ids.content[self._train], self.spec),
+            no_target(list(self.features.columns), self.spec),
+            no_degenerate(self.features.loc[used], self._train[used], self._complete[used]),
+            enough_rows(self.table, self.spec),
+        ]
+
+    @cached_property
+    def table(self) -> pl.DataFrame:
+        """Features, target, context as ``@name``, and the row columns."""
+        context = [_context(self.rows[name]) for name in self.spec.context_columns()]
+        row_columns = [
+            pl.Series("_identity", self.ids.unit.view(np.int64)),
+            pl.Series("_part", self.parts),
+            self.rows["_batch"],
+            self.rows["_row"],
+        ]
+        return pl.from_pandas(self.features).with_columns(self._target, *context, *row_columns)
+
+    @property
+    def _target(self) -> pl.Series:
+        return self.rows[self.spec.dataset.target]
+
+    @cached_property
+    def _train(self) -> np.ndarray:
+        return self.parts == "train"
+
+    @property
+    def _outcomes(self) -> np.ndarray:
+        """Target of the train rows as numbers; classes as positions in their order."""
+        target = self._target.filter(self._train)
+        return (target if self.spec.task == "regression" else target.rank("dense")).to_numpy()
+
+    @property
+    def _complete(self) -> np.ndarray:
+        empty = pl.any_horizontal(pl.col(self.spec.feature_columns()).is_null())
+        return ~self.rows.select(empty.alias("empty"))["empty"].to_numpy()
+
+
+def assemble(rows: pl.DataFrame, ids: Identities, plan: SplitPlan, spec: SystemSpec) -> Assembly:
+    """Features and parts of the dataset rows.
+
+    Raises:
+        SpecError: if the declared function is not pure and row-wise, or makes a feature named like the target.
+    """
+    raw = rows.select(spec.feature_columns()).to_pandas()
+    features = transform(raw, spec)
+    require_row_wise(raw, features, spec)
+    if spec.dataset.target in features:
+        raise SpecError(f"features.engineer {spec.features.engineer!r} returned the target {spec.dataset.target!r}")
+    return Assembly(spec, rows, ids, assign(rows, spec, plan, ids), features)
+
+
+def read_rows(storage: Storage, spec: SystemSpec, dataset: DatasetVersion) -> pl.DataFrame:
+    """Rows of exactly this dataset version, by batch and row, with the target in the type that models learn from."""
+    target = spec.dataset.target
+    names = dict.fromkeys([*spec.feature_columns(), target, *spec.context_columns()])
+    rows = read_dataset(storage, dataset, [*names, "_batch", "_row"])
+    rows = rows.with_columns(pl.col(name).fill_nan(None) for name in names if rows[name].dtype.is_float())
+    return rows.with_columns(learnable(rows[target], spec))
+
+
+def learnable(target: pl.Series, spec: SystemSpec) -> pl.Series:
+    """The target as float64 for regression; as truth, int64 or text for classification.
+
+    Raises:
+        SpecError: if the target's type does not fit the task.
+    """
+    numeric = target.dtype.is_numeric()
+    if spec.task == "regression" and numeric:
+        return target.cast(pl.Float64)
+    if spec.task == "classification" and numeric and (target.drop_nulls() % 1 == 0).all():
+        return target.cast(pl.Int64)
+    if spec.task == "classification" and target.dtype in (pl.Boolean, pl.String):
+        return target
+    allowed = "a number" if spec.task == "regression" else "text, a truth value or a whole number"
+    raise SpecError(f"dataset.target {target.name!r} holds {target.dtype}; for {spec.task} it must be {allowed}")
+
+
+def _context(values: pl.Series) -> pl.Series:
+    moments = values.cast(pl.Datetime("us")) if values.dtype == pl.Date else values
+    return moments.alias(f"@{values.name}")

@@ -1,0 +1,67 @@
+"""The features asset: engineered rows with their split, checked for leaks."""
+
+import dagster as dg
+
+from mlops_assets.asset import check, check_results, refusals, require, stage_asset, versions
+from mlops_assets.dataset.version import DatasetVersion
+from mlops_assets.preflight import check_code
+from mlops_assets.resources.storage import StorageResource
+from mlops_assets.spec import SystemSpec
+
+STAGE = "features"
+CHECKS = {
+    "no_overlap": "No row, and no row's copy or group, is in two parts.",
+    "no_leakage": "No feature determines the target alone.",
+    "no_target": "Target and post-outcome columns are not among the features.",
+    "no_degenerate": "Engineering made no empty, infinite, constant or absurdly ranged values.",
+}
+
+
+def features_asset(spec: SystemSpec) -> dg.AssetsDefinition:
+    """The asset ``[<system>, "features"]``."""
+
+    @stage_asset(
+        spec,
+        STAGE,
+        description=f"Model inputs of {spec.name} with their split: a row's part is a stable hash and never moves.",
+        kinds={"deltalake", "pandas"},
+        upstream=["dataset"],
+        checks=[
+            *(check(spec, STAGE, name, text) for name, text in CHECKS.items()),
+            check(spec, STAGE, "enough_rows", "Every class and enough rows for the declared gates.", "warn"),
+        ],
+        parts=("dataset", "features"),
+    )
+    def features(context: dg.AssetExecutionContext, storage: StorageResource) -> dg.MaterializeResult:
+        from mlops_assets.features.building import build
+
+        store = storage.open()
+        dataset = require(store, DatasetVersion, spec.name, f"mlops land {spec.name}, then {spec.name}_ingestion")
+        with refusals():
+            check_code(spec)
+            version = build(store, spec, dataset, run_id=context.run.run_id)
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(version.digest),
+            metadata={
+                "dagster/row_count": sum(version.rows.values()),
+                "dagster/column_schema": dg.TableSchema(
+                    columns=[dg.TableColumn(column.name, column.kind) for column in version.columns]
+                ),
+                **{f"rows_{part}": rows for part, rows in version.rows.items()},
+                "features": len(version.columns),
+                "split": dg.MetadataValue.md(_split_table(version.rows)),
+                "delta_version": version.table_version,
+                "digest": version.digest,
+                **versions(dataset=dataset.digest, dataset_delta_version=dataset.table_version),
+                "table": dg.MetadataValue.path(store.table(spec.name, "features")),
+            },
+            check_results=check_results(spec, STAGE, version.verdicts),
+        )
+
+    return features
+
+
+def _split_table(rows) -> str:
+    total = sum(rows.values())
+    lines = (f"| {part} | {count} | {count / total:.1%} |" for part, count in rows.items())
+    return "\n".join(["| part | rows | share |", "|---|---|---|", *lines])

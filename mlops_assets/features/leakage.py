@@ -1,0 +1,178 @@
+"""Leakage: what must not reach the model from its own test rows or from the answer itself."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import polars as pl
+
+from mlops_assets.features.determination import MIN_ROWS, Determination, determinations
+from mlops_assets.features.version import PARTS
+from mlops_assets.spec import SystemSpec
+from mlops_assets.verdict import Verdict
+
+if TYPE_CHECKING:
+    from mlops_assets.features.spec import LeakageSpec
+
+SAMPLE = 20_000
+"""Train rows that single features are scored on."""
+UNIQUE_TEXT, UNIQUE_NUMBERS = 0.95, 0.99
+"""Shares of distinct values from which text, and whole numbers, can be an identifier."""
+DENSE = 3
+"""Distinct whole numbers packed into this many times their count were dealt out, not measured."""
+SHOWN = 5
+
+
+def no_overlap(parts: np.ndarray, content: np.ndarray, group: np.ndarray | None = None) -> Verdict:
+    """Whether each row content, and each group, lies in one part; exact duplicates count as one row.
+
+    ``content`` and ``group`` are hashes of shape (n,); excluded rows are in no part.
+    """
+    rows, where = _straddling(parts, content)
+    groups = _straddling(parts, group)[0] if group is not None else 0
+    seen = [f"{rows:,} rows occur in more than one part {where}"] if rows else []
+    seen += [f"{groups:,} groups lie in more than one part"] if groups else []
+    return Verdict(
+        name="no_overlap",
+        outcome="failed" if seen else "passed",
+        reason=f"{' and '.join(seen) or '0 rows occur in more than one part'}; 0 are allowed",
+        value=rows + groups,
+        bound=0,
+        rows=int((parts != "excluded").sum()),
+        details={"rows": rows, "groups": groups, "by_parts": where},
+    )
+
+
+def no_target(names: list[str], spec: SystemSpec) -> Verdict:
+    """Whether target and post-outcome columns are absent, by name whatever the case."""
+    post_outcome = [name for name, column in spec.dataset.columns.items() if column.post_outcome]
+    forbidden = {name.casefold(): "the target" for name in [spec.dataset.target]}
+    forbidden |= {name.casefold(): "known only after the outcome" for name in post_outcome}
+    found = {name: forbidden[name.casefold()] for name in names if name.casefold() in forbidden}
+    told = ", ".join(f"{name!r} is {why}" for name, why in found.items())
+    return Verdict(
+        name="no_target",
+        outcome="failed" if found else "passed",
+        reason=f"{told or 'target and post-outcome columns are absent from the features'}; 0 are allowed",
+        value=len(found),
+        bound=0,
+        details={"columns": list(found), "forbidden": [spec.dataset.target, *post_outcome]},
+    )
+
+
+def no_leakage(features: pd.DataFrame, target: np.ndarray, content: np.ndarray, spec: SystemSpec) -> Verdict:
+    """Whether no feature alone gives the target away: by prediction, as a function, or as an identifier.
+
+    Takes the train rows in table order; copies count as one row, and at most SAMPLE of the rest are scored.
+    """
+    distinct = np.sort(np.unique(content, return_index=True)[1])
+    features, target = features.iloc[distinct], target[distinct]
+    scored = _sample(len(distinct))
+    if len(scored) < MIN_ROWS or len(np.unique(target)) < 2:
+        return _not_evaluated(len(scored), len(np.unique(target)))
+    found = determinations(features.iloc[scored], target[scored], spec.task)
+    identifiers = [str(name) for name, values in features.items() if is_identifier(values)]
+    return _leakage_verdict(found, identifiers, spec, len(scored))
+
+
+def is_identifier(values: pd.Series) -> bool:
+    """Whether a feature names rows: text that is nearly always distinct, or distinct whole numbers dealt out in order.
+
+    Whole numbers are dealt out if they rise or fall with the row order or fill their range without gaps.
+    """
+    if values.dtype == object:
+        return len(values) >= MIN_ROWS and values.nunique() >= UNIQUE_TEXT * len(values)
+    numbers = values.to_numpy()
+    numbers = numbers[np.isfinite(numbers)]
+    if len(numbers) < MIN_ROWS or (numbers != np.floor(numbers)).any():
+        return False
+    if len(np.unique(numbers)) < UNIQUE_NUMBERS * len(numbers):
+        return False
+    steps = np.sign(np.diff(numbers))
+    return bool(abs(steps.mean()) >= 0.99 or np.ptp(numbers) + 1 <= DENSE * len(numbers))
+
+
+def _straddling(parts: np.ndarray, keys: np.ndarray) -> tuple[int, dict[str, int]]:
+    """How many keys lie in more than one part, and how many between which."""
+    pairs = pl.DataFrame({"key": keys, "part": pl.Series(parts, dtype=pl.Enum(PARTS))})
+    pairs = pairs.filter(pl.col("part") != "excluded").unique()
+    torn = pairs.filter(pl.col("key").is_duplicated()).with_columns(pl.col("part").cast(pl.String))
+    torn = torn.group_by("key").agg(pl.col("part").sort().str.join(" and "))
+    where = torn["part"].value_counts().sort("part")
+    return torn.height, dict(zip(where["part"], where["count"], strict=True))
+
+
+def _sample(rows: int) -> np.ndarray:
+    return np.sort(np.random.default_rng(0).permutation(rows)[:SAMPLE])
+
+
+def _not_evaluated(rows: int, values: int) -> Verdict:
+    return Verdict(
+        name="no_leakage",
+        outcome="not evaluated",
+        reason=f"{rows} distinct train rows with {values} target values show nothing; {MIN_ROWS} rows and 2 are needed",
+        rows=rows,
+    )
+
+
+def _leakage_verdict(found: list[Determination], identifiers: list[str], spec: SystemSpec, rows: int) -> Verdict:
+    declared = spec.features.leakage
+    reasons = {one.feature: _accusations(one, one.feature in identifiers, spec) for one in found}
+    guilty = {name: "; ".join(why) for name, why in reasons.items() if why and name not in declared.allow}
+    judged = [one for one in found if one.feature not in declared.allow]
+    return Verdict(
+        name="no_leakage",
+        outcome="failed" if guilty else "passed",
+        reason=_told(guilty, judged, spec),
+        value=round(judged[0].assured, 6) if judged else None,
+        bound=declared.max_single_feature_score,
+        rows=rows,
+        details={"columns": list(guilty), "scores": _table(found, identifiers, declared)},
+    )
+
+
+def _accusations(one: Determination, identifier: bool, spec: SystemSpec) -> list[str]:
+    bound = spec.features.leakage.max_single_feature_score
+    measured = f"{_measured(one, spec)} by its {one.method} alone, below {bound} is allowed"
+    checks = [
+        (one.assured >= bound, measured),
+        (one.is_function, "each of its values stands for one value of the target"),
+        (identifier, "it names rows, since (nearly) every value is distinct"),
+    ]
+    return [told for applies, told in checks if applies]
+
+
+def _told(guilty: Mapping[str, str], judged: list[Determination], spec: SystemSpec) -> str:
+    bound = spec.features.leakage.max_single_feature_score
+    if guilty:
+        listed = ". ".join(f"{name!r}: {why}" for name, why in list(guilty.items())[:SHOWN])
+        more = f". And {len(guilty) - SHOWN} more" if len(guilty) > SHOWN else ""
+        return (
+            f"{listed}{more}. Remedy: leave it out (features.exclude) or, reviewed, list it in features.leakage.allow"
+        )
+    if not judged:
+        return "every feature is a reviewed exception (features.leakage.allow)"
+    best = judged[0]
+    return f"best single feature {best.feature!r}: {_measured(best, spec)}, below {bound} is allowed"
+
+
+def _table(found: list[Determination], identifiers: list[str], declared: "LeakageSpec") -> list[dict[str, object]]:
+    return [
+        {
+            "feature": one.feature,
+            "score": round(one.score, 6),
+            "assured": round(one.assured, 6),
+            "method": one.method,
+            "function": one.is_function,
+            "identifier": one.feature in identifiers,
+            "allowed": one.feature in declared.allow,
+        }
+        for one in found
+    ]
+
+
+def _measured(one: Determination, spec: SystemSpec) -> str:
+    if spec.task == "classification":
+        return f"balanced accuracy {one.score:.4f}"
+    return f"R² {one.score:.4f} (at least {one.assured:.4f})"

@@ -1,0 +1,120 @@
+"""The features table: each version is one atomic overwrite, and every earlier version stays readable."""
+
+import json
+from typing import TYPE_CHECKING
+
+from mlops_assets.errors import StorageError
+from mlops_assets.features.version import FeaturesVersion, Part
+from mlops_assets.storage import Storage
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    from deltalake import DeltaTable
+
+NAME = "features"
+DIGEST = "mlops.digest"
+"""Key of the commit's metadata that says which version the commit is."""
+ROW_COLUMNS = ("_identity", "_part", "_batch", "_row")
+REMEDY = "Remedy: materialise the features again."
+PROPERTIES = {"delta.enableExpiredLogCleanup": "false"}
+
+
+def write_features(storage: Storage, system: str, table: "pl.DataFrame", digest: str) -> int:
+    """Commit ``table`` as the version ``digest`` and return its Delta version.
+
+    A commit that a killed run left behind under the same digest is taken over instead of written again.
+    """
+    from deltalake import CommitProperties, write_deltalake
+
+    url = storage.table(system, NAME)
+    latest = _latest(storage, url)
+    if latest is not None and _digest_at(storage, url, latest.version()) == digest and _is_whole(storage, latest):
+        return latest.version()
+    write_deltalake(
+        url,
+        table,
+        mode="overwrite",
+        schema_mode="overwrite",
+        configuration=PROPERTIES,
+        storage_options=storage.options or None,
+        commit_properties=CommitProperties(custom_metadata={DIGEST: digest}),
+    )
+    return _written(storage, url, digest, after=-1 if latest is None else latest.version())
+
+
+def read_features(storage: Storage, version: FeaturesVersion, part: Part | None = None) -> "pd.DataFrame":
+    """Rows of exactly this version, of one part or of all, ordered by ``_batch`` and ``_row``.
+
+    Columns: the features (float64, or ``object`` of ``str``); the target; context columns as ``@name``;
+    ``_identity`` (int64, equal for rows that stay together), ``_part``, ``_batch``, ``_row``.
+    The target of every row outside ``excluded`` is present: float64 for regression, else the declared type.
+
+    Raises:
+        StorageError: if the table no longer holds this version.
+    """
+    import pyarrow.compute as pc
+
+    data = _open(storage, version).to_pyarrow_dataset(as_large_types=True)
+    names = [*version.names, version.target, *(name for name in data.schema.names if name.startswith("@"))]
+    try:
+        rows = data.to_table(columns=[*names, *ROW_COLUMNS])
+    except FileNotFoundError as error:
+        raise StorageError(f"A file of features {version.digest!r} is gone: {error}. {REMEDY}") from error
+    if part is not None:  # not while scanning: statistics of string_view have no kernel for the comparison
+        rows = rows.filter(pc.field("_part") == part)
+    return rows.sort_by([("_batch", "ascending"), ("_row", "ascending")]).to_pandas()
+
+
+def is_readable(storage: Storage, version: FeaturesVersion) -> bool:
+    """Whether the table still holds this version with every file."""
+    try:
+        return _is_whole(storage, _open(storage, version))
+    except StorageError:
+        return False
+
+
+def _is_whole(storage: Storage, table: "DeltaTable") -> bool:
+    return all(storage.filesystem.exists(file) for file in table.file_uris())
+
+
+def _open(storage: Storage, version: FeaturesVersion) -> "DeltaTable":
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError, TableNotFoundError
+
+    url = storage.table(version.system, NAME)
+    try:
+        table = DeltaTable(url, version=version.table_version, storage_options=storage.options or None)
+        found = _digest_at(storage, url, version.table_version)
+    except (DeltaError, TableNotFoundError, FileNotFoundError) as error:
+        raise StorageError(f"Version {version.table_version} of {url!r} cannot be read: {error}. {REMEDY}") from error
+    if found != version.digest:
+        raise StorageError(
+            f"Version {version.table_version} of {url!r} holds {found!r}, not features {version.digest!r}. {REMEDY}"
+        )
+    return table
+
+
+def _latest(storage: Storage, url: str) -> "DeltaTable | None":
+    from deltalake import DeltaTable
+
+    options = storage.options or None
+    if not DeltaTable.is_deltatable(url, storage_options=options):
+        return None
+    return DeltaTable(url, storage_options=options)
+
+
+def _written(storage: Storage, url: str, digest: str, after: int) -> int:
+    latest = _latest(storage, url)
+    versions = range(latest.version() if latest else after, after, -1)
+    for version in versions:
+        if _digest_at(storage, url, version) == digest:
+            return version
+    raise StorageError(f"The commit of features {digest!r} is not in the log of {url!r}. Remedy: run the stage again.")
+
+
+def _digest_at(storage: Storage, url: str, version: int) -> str | None:
+    """The digest that a commit carries; its own log entry is read, ``history()`` misnumbers older versions."""
+    entry = f"{url}/_delta_log/{version:020d}.json"
+    actions = (json.loads(line) for line in storage.filesystem.cat_file(entry).splitlines() if line)
+    return next((action["commitInfo"].get(DIGEST) for action in actions if "commitInfo" in action), None)

@@ -1,0 +1,46 @@
+"""What the command line tells after landing or retracting."""
+
+from typing import Any
+
+from mlops_assets.errors import LandingError
+from mlops_assets.spec import SystemSpec
+from mlops_assets.storage import Storage
+
+
+def landed_story(storage: Storage, spec: SystemSpec, files: list[str]) -> dict[str, Any]:
+    """Land ``files``, or the sample when there are none."""
+    from mlops_assets.dataset.landing import land, land_sample
+
+    landed = [land(storage, spec.name, file) for file in files] if files else [land_sample(storage, spec)]
+    fates = {batch.batch: _fate(storage, spec, batch.batch) for batch in landed}
+    batches = [
+        {"batch": b.batch, "original": b.original, "bytes": b.bytes, "new": b.new, "outcome": fates[b.batch]}
+        for b in landed
+    ]
+    told = "\n".join(_sentence(batch) for batch in batches)
+    if not any(batch["new"] for batch in batches):
+        told += "\nNothing new to land."
+    return {"system": spec.name, "batches": batches, "told": told}
+
+
+def retracted_story(storage: Storage, spec: SystemSpec, batch: str, reason: str) -> dict[str, Any]:
+    """Take one batch out of the dataset."""
+    from mlops_assets.dataset.ingestion import retract
+
+    if not reason:
+        raise LandingError(f"Retracting {batch!r} needs a reason. Remedy: --reason 'what is wrong with it'")
+    version = retract(storage, spec, batch, reason)
+    told = f"Retracted {batch}: {spec.name} has {version.rows} rows in {version.batches} batches now."
+    return {"system": spec.name, "dataset": version.model_dump(mode="json"), "told": told}
+
+
+def _fate(storage: Storage, spec: SystemSpec, batch: str) -> str:
+    from mlops_assets.dataset.version import BatchOutcome
+
+    outcome = storage.records.find(BatchOutcome, spec.name, batch)
+    return outcome.outcome if outcome else "waiting for ingestion"
+
+
+def _sentence(batch: dict[str, Any]) -> str:
+    state = "landed" if batch["new"] else "was landed before"
+    return f"{batch['original']}: {state} as batch {batch['batch'][:12]} ({batch['bytes']} bytes), {batch['outcome']}."

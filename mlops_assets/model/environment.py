@@ -1,0 +1,47 @@
+"""Environment: the exact libraries and code that a model was made with."""
+
+import hashlib
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlops_assets.spec import SystemSpec
+
+LOADING = ("numpy", "pandas", "scikit-learn", "scipy", "skops")
+"""Distributions that loading and predicting need."""
+
+
+def environment_lock() -> str:
+    """Every installed distribution as ``name==version``, one a line, sorted."""
+    found = {(dist.name.lower().replace("_", "-"), dist.version) for dist in metadata.distributions() if dist.name}
+    return "\n".join(f"{name}=={version}" for name, version in sorted(found)) + "\n"
+
+
+def requirements(estimator: str) -> list[str]:
+    """Pinned distributions that serving a model of this estimator's dotted path needs."""
+    package = estimator.replace(":", ".").split(".")[0]
+    own = [] if package == "sklearn" else metadata.packages_distributions().get(package, [])
+    names = sorted({*LOADING, *own})
+    return [f"{name}=={metadata.version(name)}" for name in names]
+
+
+def git_commit(folder: str | Path) -> str:
+    """The commit checked out in ``folder``, with ``+dirty`` when files differ from it; '' where there is none."""
+    commit = _git(folder, "rev-parse", "--verify", "HEAD")
+    return f"{commit}+dirty" if commit and _git(folder, "status", "--porcelain") else commit
+
+
+def code_version(spec: "SystemSpec") -> str:
+    """SHA-256 of what decides how a model is made: declaration and release of the platform."""
+    text = f"{spec.digest('dataset', 'features', 'model')} {metadata.version('mlops-assets')}"
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _git(folder: str | Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)
+    except FileNotFoundError:  # git itself is not installed: the same as no checkout
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

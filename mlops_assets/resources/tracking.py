@@ -1,0 +1,216 @@
+"""The MLflow resource: runs that mirror Dagster runs, and the artefacts and models logged with them."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+import dagster as dg
+
+from mlops_assets.errors import TrackingError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+    from mlops_assets.model.version import ModelVersion
+
+RUN_TAG = "dagster.run_id"
+ROLE_TAG = "dagster.role"
+PREPARED: set[str] = set()
+"""Tracking databases whose schema this process has seen."""
+
+
+class MlflowTracking(dg.ConfigurableResource):
+    """Opens MLflow runs for assets: one parent per Dagster run and system, one child per asset."""
+
+    tracking_uri: str
+    """Tracking server or database; also the model registry."""
+    artifact_root: str | None = None
+    """Where new experiments keep artefacts; None leaves it to the tracking server."""
+    webserver_url: str = "http://localhost:3000"
+    """Where people open the Dagster UI."""
+
+    @property
+    def client(self) -> "MlflowClient":
+        """A client of this tracking URI; makes the schema of a fresh sqlite file once."""
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        import mlflow
+
+        self._make_schema()
+        mlflow.set_tracking_uri(self.tracking_uri)
+        mlflow.set_registry_uri(self.tracking_uri)
+        return mlflow.MlflowClient(self.tracking_uri)
+
+    def ping(self) -> None:
+        """Ask MLflow for one experiment, before any work is spent.
+
+        Raises:
+            TrackingError: if it does not answer.
+        """
+        try:
+            if self.tracking_uri.startswith(("http://", "https://")):
+                import requests
+
+                requests.get(f"{self.tracking_uri.rstrip('/')}/health", timeout=10).raise_for_status()
+            else:
+                self.client.search_experiments(max_results=1)
+        except Exception as error:
+            raise TrackingError(
+                f"MLflow at {redacted(self.tracking_uri)!r} is out of reach: {redacted(str(error))}. "
+                "Remedy: start it, or set MLFLOW_TRACKING_URI; 'mlops doctor' checks it."
+            ) from error
+
+    @contextmanager
+    def asset_run(self, context: dg.AssetExecutionContext, experiment: str) -> Iterator["Run"]:
+        """Run the block inside a child of this Dagster run's MLflow run.
+
+        The child is FAILED when the block raises. The parent is FAILED when any child is, else FINISHED.
+        """
+        import mlflow
+
+        self.ping()
+        client = self.client
+        experiment_id = self._experiment(client, experiment)
+        parent = self._parent(client, context, experiment_id)
+        try:
+            with mlflow.start_run(
+                experiment_id=experiment_id,
+                run_name=context.asset_key.to_user_string(),
+                parent_run_id=parent,
+                nested=True,
+                tags=self._tags(context, role="asset") | {"dagster.asset": context.asset_key.to_user_string()},
+            ) as run:
+                yield run
+        finally:
+            self._settle(client, parent)
+
+    def log_model(
+        self,
+        run: "Run",
+        pipeline: Any,
+        example: "pd.DataFrame",
+        predictions: Any,
+        *,
+        trusted_types: list[str],
+        requirements: list[str],
+        extra_files: Sequence[Path] = (),
+    ) -> str:
+        """Log a fitted pipeline as skops with signature and input example; return its ``models:/m-…`` URI."""
+        import mlflow
+
+        logged = mlflow.sklearn.log_model(
+            pipeline,
+            name="model",
+            signature=mlflow.models.infer_signature(example, predictions),
+            input_example=example.head(5),
+            pip_requirements=requirements,
+            serialization_format="skops",
+            skops_trusted_types=trusted_types,
+        )
+        for path in extra_files:
+            self.client.log_model_artifact(logged.model_id, str(path))
+        return logged.model_uri
+
+    def log_metrics(self, run: "Run", metrics: Mapping[str, float], model: "ModelVersion") -> None:
+        """Log test metrics on the evaluation's run, on the run that trained the model, and on the model itself."""
+        client, model_id = self.client, model.uri.rsplit("/", 1)[-1]
+        for name, value in metrics.items():
+            client.log_metric(run.info.run_id, f"test_{name}", value)
+            client.log_metric(model.mlflow_run_id, f"test_{name}", value, model_id=model_id)
+
+    def fetch(self, uri: str, folder: Path) -> Path:
+        """Download the artefact at ``uri`` (``runs:/…`` or ``models:/…``) below ``folder``."""
+        import mlflow
+
+        _ = self.client
+        try:
+            return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
+        except (OSError, mlflow.MlflowException) as error:
+            raise TrackingError(f"MLflow has no artefact at {uri!r}: {redacted(str(error))}") from error
+
+    def run_url(self, run_id: str) -> str:
+        """Where the run can be looked at."""
+        experiment = self.client.get_run(run_id).info.experiment_id
+        base = self.tracking_uri if self.tracking_uri.startswith("http") else "http://localhost:5000"
+        return f"{base.rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"
+
+    def fail_run(self, dagster_run_id: str) -> int:
+        """Mark the MLflow runs of a crashed Dagster run FAILED; return how many."""
+        client = self.client
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        found = client.search_runs(experiments, f"tags.`{RUN_TAG}` = '{dagster_run_id}'") if experiments else []
+        unfinished = [run for run in found if run.info.status == "RUNNING" or run.data.tags.get(ROLE_TAG) == "run"]
+        for run in unfinished:
+            client.set_terminated(run.info.run_id, "FAILED")
+        return len(unfinished)
+
+    def _experiment(self, client: "MlflowClient", name: str) -> str:
+        from mlflow.exceptions import MlflowException
+
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            location = f"{self.artifact_root.rstrip('/')}/{name}" if self.artifact_root else None
+            try:
+                return client.create_experiment(name, artifact_location=location)
+            except MlflowException:
+                found = client.get_experiment_by_name(name)  # another run made it in between
+                if found is None:
+                    raise
+        if found.lifecycle_stage != "active":
+            raise TrackingError(
+                f"The MLflow experiment {name!r} is deleted. "
+                f"Remedy: mlflow experiments restore -x {found.experiment_id}"
+            )
+        return found.experiment_id
+
+    def _parent(self, client: "MlflowClient", context: dg.AssetExecutionContext, experiment_id: str) -> str:
+        found = client.search_runs(
+            [experiment_id],
+            f"tags.`{RUN_TAG}` = '{context.run.run_id}' AND tags.`{ROLE_TAG}` = 'run'",
+            order_by=["attributes.start_time ASC"],
+            max_results=1,
+        )
+        if found:
+            return found[0].info.run_id
+        run = client.create_run(experiment_id, run_name=context.run.job_name, tags=self._tags(context, role="run"))
+        context.instance.add_run_tags(context.run.run_id, {"mlflow/run_id": run.info.run_id})
+        return run.info.run_id
+
+    def _tags(self, context: dg.AssetExecutionContext, role: str) -> dict[str, str]:
+        run_id = context.run.run_id
+        return {RUN_TAG: run_id, ROLE_TAG: role, "dagster.url": f"{self.webserver_url}/runs/{run_id}"}
+
+    def _settle(self, client: "MlflowClient", parent: str) -> None:
+        experiment = client.get_run(parent).info.experiment_id
+        children = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{parent}'")
+        failed = any(child.info.status == "FAILED" for child in children)
+        client.set_terminated(parent, "FAILED" if failed else "FINISHED")
+
+    def _make_schema(self) -> None:
+        """Two processes that make the schema of a fresh database at once both fail, so one goes first."""
+        if self.tracking_uri in PREPARED or not self.tracking_uri.startswith("sqlite:///"):
+            return
+        from filelock import FileLock
+        from mlflow import MlflowClient
+
+        database = Path(self.tracking_uri.removeprefix("sqlite:///"))
+        database.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{database}.lock"):
+            MlflowClient(self.tracking_uri).search_experiments(max_results=1)
+        PREPARED.add(self.tracking_uri)
+
+
+def redacted(text: str) -> str:
+    """``text`` without the password of any URL in it."""
+    words = []
+    for word in text.split(" "):
+        parts = urlsplit(word) if "://" in word and "@" in word else None
+        if parts and parts.password:
+            word = urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")))
+        words.append(word)
+    return " ".join(words)

@@ -1,0 +1,89 @@
+"""Settings: what differs between a laptop, CI and a cluster, all from environment variables."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from mlops_assets.storage import Storage
+
+Environment = Literal["local", "ci", "staging", "prod"]
+Executor = Literal["in_process", "multiprocess", "k8s"]
+
+
+class Settings(BaseSettings):
+    """Read once where a process starts; every value has a default that works on a laptop."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MLOPS_", frozen=True, extra="ignore", use_attribute_docstrings=True, populate_by_name=True
+    )
+
+    env: Environment = "local"
+    """``local`` and ``ci`` refuse to load a wrong declaration; ``staging`` and ``prod`` show it as a failing asset."""
+    home: Path = Field(default=Path(".mlops"), validation_alias="DAGSTER_HOME")
+    """Folder of everything that has no place of its own: the Dagster instance, sqlite files, tables."""
+    storage: str | None = None
+    """Root of landing zone and tables: a path or an fsspec URL. Default: ``<home>/lake``."""
+    storage_options: dict[str, str] = {}
+    """JSON object passed to fsspec and Delta Lake."""
+    database_url: SecretStr | None = None
+    """SQLAlchemy URL of records and ledger. Default: sqlite in ``<home>``."""
+    tracking_uri: SecretStr | None = Field(default=None, validation_alias="MLFLOW_TRACKING_URI")
+    """MLflow tracking and registry. Default: sqlite in ``<home>``."""
+    artifact_root: str | None = Field(default=None, validation_alias="MLFLOW_ARTIFACT_ROOT")
+    """Where new MLflow experiments keep artefacts. Default: ``<home>/mlartifacts``, or the server's choice."""
+    dagster_postgres_url: SecretStr | None = None
+    """PostgreSQL URL of the Dagster instance. Default: sqlite in ``<home>``."""
+    executor: Executor | None = None
+    """Default: ``in_process`` in local and ci, ``multiprocess`` in staging and prod; ``k8s`` runs a pod per step."""
+    systems: list[Path] = []
+    """JSON list of further folders that hold ``<system>/defs.yaml``."""
+    webserver_url: str = "http://localhost:3000"
+    """Where people open the Dagster UI; linked from MLflow runs."""
+    webhook_url: SecretStr | None = None
+    """Failed runs are posted here as JSON."""
+    webhook_secret: SecretStr | None = None
+    """Key of the HMAC-SHA256 signature of posted messages."""
+
+    @cached_property
+    def folder(self) -> Path:
+        """``home`` as an absolute path."""
+        return self.home.absolute()
+
+    @property
+    def strict(self) -> bool:
+        """Whether one wrong declaration stops the whole code location from loading."""
+        return self.env in ("local", "ci")
+
+    @property
+    def step_executor(self) -> Executor:
+        return self.executor or ("in_process" if self.strict else "multiprocess")
+
+    @property
+    def storage_root(self) -> str:
+        return self.storage or str(self.folder / "lake")
+
+    @property
+    def records_url(self) -> str:
+        return self._secret(self.database_url) or f"sqlite:///{self.folder / 'platform.db'}"
+
+    @property
+    def mlflow_uri(self) -> str:
+        return self._secret(self.tracking_uri) or f"sqlite:///{self.folder / 'mlflow.db'}"
+
+    @property
+    def mlflow_artifacts(self) -> str | None:
+        if self.artifact_root or self.mlflow_uri.startswith(("http://", "https://")):
+            return self.artifact_root
+        return str(self.folder / "mlartifacts")
+
+    def open_storage(self) -> Storage:
+        """The storage these settings name."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return Storage(root=self.storage_root, database_url=self.records_url, options=self.storage_options)
+
+    @staticmethod
+    def _secret(value: SecretStr | None) -> str | None:
+        return value.get_secret_value() if value else None

@@ -1,0 +1,62 @@
+import re
+import subprocess
+
+import pytest
+
+from mlops_assets.model.environment import code_version, environment_lock, git_commit, requirements
+
+
+def git(folder, *arguments):
+    identity = ["-c", "user.name=Tester", "-c", "user.email=tester@example.org"]
+    subprocess.run(["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True)
+
+
+def test_the_lock_pins_every_distribution_once_and_in_order():
+    lines = environment_lock().splitlines()
+    assert lines == sorted(set(lines), key=lambda line: line.split("==")[0])
+    assert all(re.fullmatch(r"[a-z0-9.\-]+==\S+", line) for line in lines)
+    assert any(line.startswith("scikit-learn==1.9") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "own"),
+    [
+        ("sklearn.linear_model.Ridge", set()),
+        ("xgboost.XGBClassifier", {"xgboost"}),
+        ("lightgbm.LGBMRegressor", {"lightgbm"}),
+    ],
+)
+def test_requirements_are_what_loading_needs_pinned(estimator, own):
+    found = {line.split("==")[0].removesuffix("-cpu"): line.split("==")[1] for line in requirements(estimator)}
+    assert set(found) == {"numpy", "pandas", "scikit-learn", "scipy", "skops"} | own
+    assert all(found.values())
+
+
+def test_the_commit_of_a_checkout_is_named_and_says_when_files_differ(tmp_path):
+    git(tmp_path, "init", "-q")
+    (tmp_path / "a.txt").write_text("a")
+    git(tmp_path, "add", "a.txt")
+    git(tmp_path, "commit", "-qm", "First")
+    commit = git_commit(tmp_path)
+    assert re.fullmatch("[0-9a-f]{40}", commit)
+    (tmp_path / "a.txt").write_text("b")
+    assert git_commit(tmp_path) == f"{commit}+dirty"
+
+
+def test_no_checkout_is_an_empty_commit(tmp_path, monkeypatch):
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert git_commit(tmp_path) == ""
+    git(tmp_path, "init", "-q")
+    assert git_commit(tmp_path) == ""
+
+
+def test_no_git_is_an_empty_commit(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert git_commit(tmp_path) == ""
+
+
+def test_the_code_version_follows_what_decides_the_model(mixed):
+    version = code_version(mixed().spec)
+    assert code_version(mixed().spec) == version
+    assert code_version(mixed(params={"max_iter": 7}).spec) != version
+    assert code_version(mixed().spec.model_copy(update={"description": "other words"})) == version

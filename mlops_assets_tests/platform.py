@@ -1,0 +1,72 @@
+"""A platform for one test: real Dagster instance, Delta tables, records and MLflow below one folder."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from mlops_assets.dataset.landing import land, land_sample
+from mlops_assets.resources.registry import Registry
+from mlops_assets.resources.storage import StorageResource
+from mlops_assets.resources.tracking import MlflowTracking
+from mlops_assets.spec import SystemSpec
+from mlops_assets.storage import Storage
+from mlops_assets.system import build_system
+
+
+@dataclass
+class Platform:
+    folder: Path
+    storage: Storage = field(init=False)
+    tracking: MlflowTracking = field(init=False)
+    instance: dg.DagsterInstance = field(default_factory=dg.DagsterInstance.ephemeral)
+
+    def __post_init__(self) -> None:
+        self.storage = Storage.local(self.folder)
+        self.tracking = MlflowTracking(
+            tracking_uri=f"sqlite:///{self.folder / 'mlflow.db'}", artifact_root=str(self.folder / "artifacts")
+        )
+
+    @property
+    def resources(self) -> dict[str, Any]:
+        return {
+            "storage": StorageResource(root=self.storage.root, database_url=self.storage.database_url),
+            "tracking": self.tracking,
+        }
+
+    def land(self, spec: SystemSpec, *files: Path) -> None:
+        for file in files:
+            land(self.storage, spec.name, file)
+        if not files:
+            land_sample(self.storage, spec)
+
+    def run(self, spec: SystemSpec, *stages: str) -> dg.ExecuteInProcessResult:
+        """Materialise ``stages``, or all of them, as the UI does."""
+        assets = [asset for asset in build_system(spec).assets or [] if isinstance(asset, dg.AssetsDefinition)]
+        selection = [dg.AssetKey([spec.name, stage]) for stage in stages] or None
+        return dg.materialize(
+            assets, resources=self.resources, instance=self.instance, selection=selection, raise_on_error=False
+        )
+
+    def registry(self, spec: SystemSpec) -> Registry:
+        return Registry(self.tracking.client, spec.name)
+
+    def versions(self, spec: SystemSpec) -> list[int]:
+        found = self.tracking.client.search_model_versions(f"name = '{spec.name}'")
+        return sorted(int(version.version) for version in found)
+
+
+def checks(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
+    return {e.check_name: e.passed for e in result.get_asset_check_evaluations()}
+
+
+def failure(result: dg.ExecuteInProcessResult, step: str) -> str:
+    """What the failed step said."""
+    data: Any = result.failure_data_for_node(step)
+    return data.error.message
+
+
+def changed(spec: SystemSpec, **parts: Any) -> SystemSpec:
+    """``spec`` with parts of the declaration replaced, checked like a declaration."""
+    return SystemSpec.model_validate({**spec.model_dump(), **parts})
