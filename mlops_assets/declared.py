@@ -1,11 +1,13 @@
 """The base of every part of a declaration, and the dotted paths that point from YAML into Python."""
 
 import importlib
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from mlops_assets.errors import MissingExtra, SpecError
+
+Task = Literal["classification", "regression"]
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 """A system's name: it becomes part of asset keys, job names, table paths and the registered model's name."""

@@ -8,8 +8,8 @@ from pydantic import model_validator
 
 from mlops_assets.automation.spec import AutomationSpec, ResourcesSpec
 from mlops_assets.dataset.spec import DatasetSpec
-from mlops_assets.declared import Declared, Mistake, Name, one_of
-from mlops_assets.evaluation.catalogue import BINARY_ONLY, METRICS, Task, metrics_of
+from mlops_assets.declared import Declared, Mistake, Name, Task, one_of
+from mlops_assets.evaluation.catalogue import BINARY_ONLY, METRICS, metrics_of
 from mlops_assets.evaluation.spec import EvaluationSpec
 from mlops_assets.features.spec import FeaturesSpec
 from mlops_assets.model.spec import ModelSpec

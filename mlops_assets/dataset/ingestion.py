@@ -25,7 +25,7 @@ class Ingestion:
     version: DatasetVersion | None
     """The newest dataset version, None before the first accepted batch."""
     outcomes: list[BatchOutcome]
-    """The fate of every batch that this call decided on."""
+    """The fate of every batch that was offered to this call."""
 
 
 def ingest(storage: "Storage", spec: "SystemSpec", run_id: str = "", on_progress: Progress | None = None) -> Ingestion:
@@ -41,11 +41,10 @@ def ingest(storage: "Storage", spec: "SystemSpec", run_id: str = "", on_progress
     """
     adopt(storage, spec.name)
     contract = Contract(spec.dataset)
-    outcomes = []
+    outcomes = _unrecorded(storage, spec, run_id)
     for landed in _offered(storage, spec, contract):
-        outcome = _settle(storage, spec, contract, landed, on_progress)
-        if _record(storage, outcome, run_id):
-            outcomes.append(outcome)
+        outcomes.append(_settle(storage, spec, contract, landed, on_progress))
+        _record(storage, outcomes[-1], run_id)
     return Ingestion(publish(storage, spec, run_id), outcomes)
 
 
@@ -57,6 +56,7 @@ def retract(storage: "Storage", spec: "SystemSpec", batch_prefix: str, reason: s
     Raises:
         LandingError: if no accepted batch, or more than one, has this prefix.
     """
+    _unrecorded(storage, spec, run_id)
     outcomes = {outcome.digest: outcome for outcome in storage.records.history(BatchOutcome, spec.name)}
     accepted = _the_one(spec.name, batch_prefix, outcomes)
     outcome = _taken_out(storage, accepted, reason)
@@ -118,8 +118,16 @@ def _outcome_of_commit(table: DatasetTable, batch: str) -> BatchOutcome:
     return outcome
 
 
+def _unrecorded(storage: "Storage", spec: "SystemSpec", run_id: str) -> list[BatchOutcome]:
+    """Record what the latest commit did, where a crash kept its own run from it."""
+    table = DatasetTable.latest(storage, spec.name)
+    if table is None or table.state.outcome is None:
+        return []
+    return [table.state.outcome] if _record(storage, table.state.outcome, run_id) else []
+
+
 def _record(storage: "Storage", outcome: BatchOutcome, run_id: str) -> bool:
-    """Publish the outcome, unless another process has."""
+    """Publish the outcome, unless that has been done."""
     if storage.records.find(BatchOutcome, outcome.system, outcome.digest) == outcome:
         return False
     storage.records.append(outcome, run_id)

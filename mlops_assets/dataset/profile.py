@@ -91,10 +91,12 @@ def _numbers(present: "pl.Series") -> dict:
     values = values[np.isfinite(values)]
     if not len(values):
         return {}
-    cuts = np.quantile(values, QUANTILES)
+    with np.errstate(over="ignore", invalid="ignore"):
+        cuts = np.quantile(values, QUANTILES)
+        sd = float(values.std(ddof=1)) if len(values) > 1 else None
     return {
         "mean": float(values.mean()),
-        "sd": float(values.std(ddof=1)) if len(values) > 1 else None,
+        "sd": sd if sd is not None and math.isfinite(sd) else None,
         "quantiles": {f"{q:g}": float(cut) for q, cut in zip(QUANTILES, cuts, strict=True)},
         "histogram": _histogram(values, cuts[0], cuts[-1]),
     }

@@ -89,7 +89,7 @@ def _assessed(
 
     fetched = tracking.fetch(model.uri, folder / "model")
     pipeline = load(fetched / "model.skops", model.digest, declared=model.declared)
-    inputs = test[features.names]
+    inputs = test.loc[:, features.names]
     baselines = {}
     for name, digest in model.baselines.items():
         path = tracking.fetch(f"runs:/{model.mlflow_run_id}/baselines/{name}.skops", folder)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Task = Literal["classification", "regression"]
+from mlops_assets.declared import Task
 
 
 @dataclass(frozen=True)

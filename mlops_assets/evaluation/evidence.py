@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from mlops_assets.declared import Task
 from mlops_assets.errors import NotEvaluated
-from mlops_assets.evaluation.catalogue import Task
 from mlops_assets.evaluation.intervals import Estimate, estimate
 from mlops_assets.evaluation.metrics import applicable
 from mlops_assets.evaluation.outcomes import Outcomes, read_outcomes, shared_classes

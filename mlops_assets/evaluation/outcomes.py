@@ -4,9 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from mlops_assets.declared import one_of
+from mlops_assets.declared import Task, one_of
 from mlops_assets.errors import NotEvaluated, SpecError
-from mlops_assets.evaluation.catalogue import Task
 from mlops_assets.model.prediction import Predictions
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def to_frame(rows: "pd.DataFrame", predictions: Predictions) -> "pd.DataFrame":
     """One line per row of ``rows``: batch, row number, prediction, and a probability per class."""
-    frame = rows[["_batch", "_row"]].reset_index(drop=True)
+    frame = rows.loc[:, ["_batch", "_row"]].reset_index(drop=True)
     frame["prediction"] = predictions.values
     if predictions.probabilities is not None:
         for index, _ in enumerate(predictions.classes):

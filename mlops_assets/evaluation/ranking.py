@@ -44,15 +44,16 @@ class Ranking:
             above = level if self.above is self.level else alarms.take(self.above, axis=1)
             measured["roc_auc"] = _area(hits, above, level, alarms[:, -1])
         if "average_precision" in names:
-            measured["average_precision"] = self._average_precision(hits, level)
+            measured["average_precision"] = self._average_precision(hits, level, alarms[:, -1])
         return measured
 
-    def _average_precision(self, hits: "np.ndarray", level: "np.ndarray") -> "np.ndarray":
+    def _average_precision(self, hits: "np.ndarray", level: "np.ndarray", negatives: "np.ndarray") -> "np.ndarray":
         import numpy as np
 
         found = np.cumsum(hits, axis=1).take(self.last, axis=1)
         precision = found / np.maximum(found + level, np.finfo(np.float64).tiny)
-        return _divide(np.einsum("ij,ij->i", hits, precision), hits.sum(axis=1))
+        average = _divide(np.einsum("ij,ij->i", hits, precision), hits.sum(axis=1))
+        return np.where(negatives > 0, average, np.nan)
 
 
 def rank(scores: "np.ndarray", is_positive: "np.ndarray") -> Ranking:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from mlops_assets.evaluation.catalogue import Task
+from mlops_assets.declared import Task
 from mlops_assets.evaluation.diagrams import Band, ClassLabel, ClassRow, Curve
 from mlops_assets.evaluation.importance import Importance
 from mlops_assets.evaluation.intervals import Estimate

@@ -13,7 +13,7 @@ import pandas as pd
 from mlops_assets.features.correspondence import MIN_ROWS, meets_one_value, rises_together
 
 if TYPE_CHECKING:
-    from mlops_assets.evaluation.catalogue import Task
+    from mlops_assets.declared import Task
 
 FOLDS = 5
 LOWER_END = 2.326

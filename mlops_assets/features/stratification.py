@@ -10,7 +10,7 @@ from mlops_assets.features.version import TEST, TRAIN, VALIDATION
 if TYPE_CHECKING:
     import polars as pl
 
-    from mlops_assets.evaluation.catalogue import Task
+    from mlops_assets.declared import Task
 
 CANDIDATES, MOST_CANDIDATES = 256, 1024
 """Salts compared; small data, where chance is worst, affords more."""

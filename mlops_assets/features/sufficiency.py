@@ -2,7 +2,6 @@
 
 import polars as pl
 
-from mlops_assets.evaluation.spec import GateSpec
 from mlops_assets.spec import SystemSpec
 from mlops_assets.verdict import Verdict
 
@@ -62,7 +61,10 @@ def _absent_classes(table: pl.DataFrame, spec: SystemSpec) -> list[str]:
 
 def _poor_gates(table: pl.DataFrame, spec: SystemSpec) -> list[str]:
     tests = table.filter(pl.col("_part") == "test")
-    counted = [(gate, _rows_of(gate, tests)) for gate in spec.evaluation.gates]
+    counted = [
+        (gate, _rows_where(tests, gate.slice.column, gate.slice.equals) if gate.slice else tests.height)
+        for gate in spec.evaluation.gates
+    ]
     return [
         f"gate {gate.name!r} has {rows:,} test rows, {gate.min_rows:,} are needed"
         for gate, rows in counted
@@ -70,7 +72,5 @@ def _poor_gates(table: pl.DataFrame, spec: SystemSpec) -> list[str]:
     ]
 
 
-def _rows_of(gate: GateSpec, tests: pl.DataFrame) -> int:
-    if gate.slice is None:
-        return tests.height
-    return int((tests[f"@{gate.slice.column}"].to_pandas() == gate.slice.equals).sum())
+def _rows_where(tests: pl.DataFrame, column: str, value: object) -> int:
+    return int((tests[f"@{column}"].to_pandas() == value).sum())

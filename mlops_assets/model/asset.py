@@ -95,7 +95,7 @@ def _log(
     from mlops_assets.model.exchange import export_if_equal
     from mlops_assets.model.prediction import predict
 
-    test = read_features(store, features, "test")[features.names]
+    test = read_features(store, features, "test").loc[:, features.names]
     predictions = predict(trained.pipeline, test)
     declared = [path for path in (trained.estimator, spec.model.transformer) if path]
     skops, onnx = folder / "model.skops", folder / "model.onnx"

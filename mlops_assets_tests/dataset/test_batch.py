@@ -27,9 +27,7 @@ COMPRESSIONS = {
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("declared", [True, False], ids=["declared", "detected"])
-def test_csv_dialects(
-    tmp_path: Path, compression: str, ending: str, encoding: str, delimiter: str, declared: bool
-):
+def test_csv_dialects(tmp_path: Path, compression: str, ending: str, encoding: str, delimiter: str, declared: bool):
     text = _dialect(delimiter, ending)
     how = {"delimiter": delimiter, "encoding": encoding.removesuffix("-sig"), "type": "csv"} if declared else {}
     path = _write(tmp_path / f"rows.csv{compression}", COMPRESSIONS[compression](text.encode(encoding)))
@@ -70,7 +68,7 @@ def test_another_filesystem(tmp_path: Path):
 
 
 def test_blank_lines_and_padded_names_are_tolerated(tmp_path: Path):
-    path = _write(tmp_path / "rows.csv", b"\n  \r\n x ,note,y\n1.5,\"na\xc3\xafve, \"\"so\"\"\",a\n\n2,,b\n\n")
+    path = _write(tmp_path / "rows.csv", b'\n  \r\n x ,note,y\n1.5,"na\xc3\xafve, ""so""",a\n\n2,,b\n\n')
     assert _rows(path) == ROWS
 
 

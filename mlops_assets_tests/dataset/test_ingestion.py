@@ -110,7 +110,9 @@ def test_too_many_bad_rows_reject_the_batch_and_show_them(lake: Lake):
     after = lake.ingest("x,note,y\n1,,a\n-2,,b\n-3,,b\n")
     assert after.version == before.version
     assert after.outcomes[0].outcome == "rejected"
-    assert after.outcomes[0].reason.startswith("too_many_quarantined: 2 of 3 rows (66.7%) break the contract, 50.0% may")
+    assert after.outcomes[0].reason.startswith(
+        "too_many_quarantined: 2 of 3 rows (66.7%) break the contract, 50.0% may"
+    )
     assert after.outcomes[0].rows == 3
     assert lake.violations() == [(2, "x", "min", "-2"), (3, "x", "min", "-3")]
 
@@ -311,11 +313,13 @@ def test_retracting_twice_names_the_batch_as_retracted(lake: Lake):
 
 
 def test_a_crash_between_retraction_and_its_record_is_repaired(lake: Lake):
-    batch = lake.ingest(GOOD).outcomes[0].digest
-    shutil.copy(lake.folder / "platform.db", lake.folder / "before.db")
-    retract(lake.storage, SPEC, batch, "why")
-    fresh = Storage(lake.storage.root, f"sqlite:///{lake.folder / 'before.db'}")
-    assert retract(fresh, SPEC, batch, "why").rows == 0
+    accepted = lake.ingest(GOOD).outcomes[0]
+    retract(lake.storage, SPEC, accepted.digest, "why")
+    fresh = Storage(lake.storage.root, f"sqlite:///{lake.folder / 'other.db'}")
+    fresh.records.append(accepted)
+    ingestion = ingest(fresh, SPEC)
+    assert [outcome.reason for outcome in ingestion.outcomes] == ["why"]
+    assert _version(ingestion).rows == 0
     assert _latest(lake).version == 2
 
 

@@ -42,7 +42,7 @@ class Case:
 def _case(task: str, target: pd.Series, inputs: pd.DataFrame, model: Any, baselines: dict[str, Any]) -> Case:
     test = np.arange(len(inputs)) % 2 == 0
     fitted = {name: one.fit(inputs[~test], target[~test]) for name, one in {"": model, **baselines}.items()}
-    predicted = {name: predict(one, inputs[test]) for name, one in fitted.items()}
+    predicted = {name: predict(one, inputs.loc[test]) for name, one in fitted.items()}
     rows = inputs[test].assign(goal=target[test]).reset_index(drop=True)
     rows["@region"] = np.where(np.arange(len(rows)) % 10 < 7, "north", "south")
     rows["@site"] = np.arange(len(rows)) // 4
@@ -88,7 +88,7 @@ def _features(target: pd.Series, test_rows: int) -> FeaturesVersion:
 
 def _inputs(rows: int) -> tuple[pd.DataFrame, np.random.Generator]:
     rng = np.random.default_rng(5)
-    return pd.DataFrame(rng.normal(size=(rows, 3)), columns=FEATURES), rng
+    return pd.DataFrame({name: rng.normal(size=rows) for name in FEATURES}), rng
 
 
 @pytest.fixture(scope="session")
@@ -111,5 +111,6 @@ def regression() -> Case:
     from sklearn.linear_model import LinearRegression, Ridge
 
     inputs, rng = _inputs(300)
-    target = 100 + 20 * inputs["length"] + 5 * inputs["width"] + 4 * rng.normal(size=len(inputs))
+    noise = pd.Series(4 * rng.normal(size=len(inputs)))
+    target = 100 + 20 * inputs["length"] + 5 * inputs["width"] + noise
     return _case("regression", target, inputs, Ridge(), {"simple": DummyRegressor(), "linear": LinearRegression()})

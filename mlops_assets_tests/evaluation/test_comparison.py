@@ -74,7 +74,6 @@ def test_pairing_finds_a_difference_that_separate_intervals_hide() -> None:
 
 
 def test_rows_that_err_together_by_group_leave_a_difference_undecided() -> None:
-    rng = np.random.default_rng(6)
     groups = np.repeat(np.arange(12), 50)
     truth = np.zeros(600, dtype=int)
     right = np.repeat(np.arange(12) < 9, 50), np.repeat(np.arange(12) % 12 >= 5, 50)
@@ -82,7 +81,6 @@ def test_rows_that_err_together_by_group_leave_a_difference_undecided() -> None:
     assert compare("accuracy", truth, ours, theirs, classes=(0, 1)).superior
     by_group = compare("accuracy", truth, ours, theirs, groups=groups, classes=(0, 1))
     assert by_group.standing() == "undecided"
-    assert rng is not None
 
 
 def test_a_class_that_only_the_challenger_knows_counts_against_the_champion() -> None:
@@ -101,14 +99,14 @@ def test_a_class_that_only_the_challenger_knows_counts_against_the_champion() ->
     [
         ("roc_auc", [1] * 40, "roc_auc of the challenger: no row is of class 0"),
         ("r2", [1.0] * 40, "r2 of the challenger: undefined on these rows"),
-        ("recall", [1] + [0] * 39, "no interval, undefined on 3. % of the resamples"),
+        ("recall", [1] + [0] * 39, "no interval, undefined on 3.% of the resamples"),
         ("accuracy", [0, 1], "no interval from 2 independent rows"),
     ],
 )
 def test_a_comparison_that_the_rows_cannot_give_is_refused(metric: str, truth: list[Any], message: str) -> None:
     rng = np.random.default_rng(7)
     ours, theirs = (noisy(np.array(truth, dtype=int), 0.8, rng) for _ in range(2))
-    with pytest.raises(NotEvaluated, match=message.replace(" %", "%")):
+    with pytest.raises(NotEvaluated, match=message):
         compare(metric, np.array(truth), ours, theirs, classes=(0, 1) if metric != "r2" else ())
 
 
@@ -135,7 +133,7 @@ def test_what_may_be_said_follows_from_interval_and_margin(
 def test_the_difference_of_two_areas_agrees_with_delongs_interval(golden_data: Path) -> None:
     rows = pd.read_csv(golden_data / "aSAH.csv")
     poor = (rows["outcome"].str.lower() == "poor").to_numpy()
-    ours, theirs = (_ranked(pd.to_numeric(rows[name]).to_numpy(dtype=float)) for name in ("wfns", "s100b"))
+    ours, theirs = (_ranked(rows[name].to_numpy(dtype=float)) for name in ("wfns", "s100b"))
     found = compare("roc_auc", poor, ours, theirs, resamples=4000)
     assert found.difference == pytest.approx(0.82367886 - 0.73136856)
     assert found.interval == pytest.approx((0.0104, 0.1742), abs=0.015)

@@ -62,5 +62,5 @@ def test_rows_that_cannot_be_read_are_refused(task: Any, truth: Any, predictions
 
 def test_a_positive_class_that_is_none_is_refused() -> None:
     labels = np.array(["no", "yes"])
-    with pytest.raises(SpecError, match="positive: 'ja' is not a class. Classes: no, yes"):
+    with pytest.raises(SpecError, match=r"positive: 'ja' is not a class\. Classes: no, yes"):
         read_outcomes("classification", labels, Predictions(labels), positive="ja")
