@@ -12,6 +12,8 @@ from mlops_assets.spec import SystemSpec
 from mlops_assets.storage import Storage
 from mlops_assets.verdict import Severity, Verdict
 
+BLOCKED = "Blocked by a check of"
+"""How the log line of a blocking verdict begins."""
 R = TypeVar("R", bound=Record)
 
 
@@ -69,7 +71,12 @@ def check_result(spec: SystemSpec, stage: str, verdict: Verdict) -> dg.AssetChec
 
 
 def check_results(spec: SystemSpec, stage: str, verdicts: Sequence[Verdict]) -> list[dg.AssetCheckResult]:
-    """All verdicts of a stage as Dagster shows them."""
+    """All verdicts of a stage as Dagster shows them; the blocking ones are logged too."""
+    for verdict in verdicts:
+        if verdict.blocks:
+            dg.get_dagster_logger().error(
+                f"{BLOCKED} {spec.name}/{stage}: {verdict.name} {verdict.outcome}: {verdict.reason}"
+            )
     return [check_result(spec, stage, verdict) for verdict in verdicts]
 
 

@@ -92,7 +92,7 @@ def find_system(name: str, folders: Iterable[Path]) -> SystemSpec:
 def require_unique(name: str, path: Path, folders: Iterable[Path], line_of: Callable[[Loc], str]) -> None:
     """Refuse a ``name`` that an earlier declaration below ``folders`` has already."""
     for other in declared_systems(folders):
-        if other.resolve() == path.resolve():
+        if other.absolute() == path.absolute():
             return
         if _name_in(other, other.stat().st_mtime_ns) == name:
             raise SpecError(f"{line_of(('name',))}: name: the system {name!r} is declared already, in {other}")

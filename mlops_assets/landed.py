@@ -14,7 +14,14 @@ def landed_story(storage: Storage, spec: SystemSpec, files: list[str]) -> dict[s
     landed = [land(storage, spec.name, file) for file in files] if files else [land_sample(storage, spec)]
     fates = {batch.batch: _fate(storage, spec, batch.batch) for batch in landed}
     batches = [
-        {"batch": b.batch, "original": b.original, "bytes": b.bytes, "new": b.new, "outcome": fates[b.batch]}
+        {
+            "batch": b.batch,
+            "original": b.original,
+            "bytes": b.bytes,
+            "new": b.new,
+            "outcome": fates[b.batch],
+            "note": b.note,
+        }
         for b in landed
     ]
     told = "\n".join(_sentence(batch) for batch in batches)
@@ -42,5 +49,6 @@ def _fate(storage: Storage, spec: SystemSpec, batch: str) -> str:
 
 
 def _sentence(batch: dict[str, Any]) -> str:
-    state = "landed" if batch["new"] else "was landed before"
-    return f"{batch['original']}: {state} as batch {batch['batch'][:12]} ({batch['bytes']} bytes), {batch['outcome']}."
+    if not batch["new"]:
+        return f"{batch['original']}: batch {batch['batch'][:12]}, {batch['note']}."
+    return f"{batch['original']}: landed as batch {batch['batch'][:12]} ({batch['bytes']} bytes), {batch['outcome']}."

@@ -1,6 +1,9 @@
 """A platform for one test: real Dagster instance, Delta tables, records and MLflow below one folder."""
 
+import shutil
+import tempfile
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,14 @@ from mlops_assets.storage import Storage
 from mlops_assets.system import build_system
 
 
+@cache
+def empty_mlflow() -> Path:
+    """An MLflow database with its schema, made once per test process: making it takes longer than most tests."""
+    database = Path(tempfile.mkdtemp()) / "mlflow.db"
+    MlflowTracking(tracking_uri=f"sqlite:///{database}").ping()
+    return database
+
+
 @dataclass
 class Platform:
     folder: Path
@@ -24,6 +35,7 @@ class Platform:
 
     def __post_init__(self) -> None:
         self.storage = Storage.local(self.folder)
+        shutil.copy(empty_mlflow(), self.folder / "mlflow.db")
         self.tracking = MlflowTracking(
             tracking_uri=f"sqlite:///{self.folder / 'mlflow.db'}", artifact_root=str(self.folder / "artifacts")
         )

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from mlops_assets.asset import BLOCKED
 from mlops_assets.resources.instance import prepare_instance
 from mlops_assets.settings import Settings
 
 EVENT = re.compile(r" - (\w+) - [0-9a-f-]{36} - \d+ - (\w+) - (STEP_START|STEP_SUCCESS|STEP_FAILURE|STEP_SKIPPED) - ")
-REFUSAL = re.compile(r"^(?:dagster\._core\.definitions\.events\.Failure: (.+)|(?!dagster\.)(?:\w+\.)*(\w+Error: .+))$")
+REFUSAL = re.compile(r"^(?:dagster\._core\.definitions\.events\.Failure: |(?!dagster\.)(?:\w+\.)*(?=\w+Error: ))(.+)$")
+BLOCKING = re.compile(rf" - ERROR - .* - ({BLOCKED} .+)$")
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,6 @@ def launch(settings: Settings, job: str) -> Iterator[Step | Ended]:
             kept.write(line)
             if found := EVENT.search(line):
                 yield Step(found[2].partition("__")[2] or found[2], found[3])
-            elif (found := REFUSAL.match(line)) and (told := found[1] or found[2]) not in refusals:
-                refusals.append(told)
+            elif (found := REFUSAL.match(line) or BLOCKING.search(line)) and found[1] not in refusals:
+                refusals.append(found[1])
     yield Ended(process.returncode, log, tuple(refusals))

@@ -3,10 +3,11 @@
 import dagster as dg
 
 from mlops_assets.asset import check, check_results, refusals, stage_asset, versions
-from mlops_assets.dataset.version import BatchOutcome
+from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
 from mlops_assets.preflight import check_code
 from mlops_assets.resources.storage import StorageResource
 from mlops_assets.spec import SystemSpec
+from mlops_assets.storage import Storage
 
 STAGE = "dataset"
 
@@ -42,12 +43,7 @@ def dataset_asset(spec: SystemSpec) -> dg.AssetsDefinition:
         contract = contract_verdict(ingestion.outcomes)
         version = ingestion.version
         if version is None:
-            raise dg.Failure(
-                contract.reason
-                if ingestion.outcomes
-                else f"Nothing has landed. Remedy: mlops land {spec.name} [FILE…]",
-                allow_retries=False,
-            )
+            raise dg.Failure(_empty(spec, contract.reason if ingestion.outcomes else ""), allow_retries=False)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(version.digest),
             metadata={
@@ -67,6 +63,10 @@ def dataset_asset(spec: SystemSpec) -> dg.AssetsDefinition:
         )
 
     return dataset
+
+
+def _empty(spec: SystemSpec, rejected: str) -> str:
+    return rejected or f"No batch is in the dataset. Remedy: mlops land {spec.name} [FILE…]"
 
 
 def _checks(spec: SystemSpec) -> list[dg.AssetCheckSpec]:
@@ -96,11 +96,12 @@ def _schema(spec: SystemSpec) -> dg.TableSchema:
     )
 
 
-def _profile(store, spec, version) -> str:
+def _profile(store: Storage, spec: SystemSpec, version: DatasetVersion) -> str:
     from mlops_assets.dataset.profile import profile, to_markdown
-    from mlops_assets.dataset.table import read_dataset
+    from mlops_assets.dataset.table import sample_dataset
 
-    return to_markdown(profile(read_dataset(store, version), list(spec.dataset.columns)))
+    columns = list(spec.dataset.columns)
+    return to_markdown(profile(sample_dataset(store, version, columns), columns, rows=version.rows))
 
 
 def _batches(outcomes: list[BatchOutcome]) -> str:

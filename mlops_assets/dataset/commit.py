@@ -1,9 +1,13 @@
 """One commit of a Delta table: files first, then a single transaction that names them or never happened."""
 
 import json
+import random
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from mlops_assets.dataset.files import read_bytes, root_of
 from mlops_assets.errors import StorageError
 
 if TYPE_CHECKING:
@@ -17,6 +21,10 @@ CONFIGURATION = {"delta.enableExpiredLogCleanup": "false"}
 """Old versions stay readable: nothing ever deletes the log."""
 
 _METADATA = "mlops_assets"
+_ATTEMPTS = 100
+
+
+T = TypeVar("T")
 
 
 class Overtaken(Exception):
@@ -33,6 +41,22 @@ class Change:
     metadata: str = ""
     added: "tuple[AddAction, ...]" = ()
     removed: "tuple[RemoveAction, ...]" = ()
+
+
+def until_committed(attempt: "Callable[[], T]") -> "T":
+    """The result of ``attempt``, made again each time another process was faster.
+
+    Raises:
+        StorageError: if it never came first.
+    """
+    reason = ""
+    for tried in range(_ATTEMPTS):
+        try:
+            return attempt()
+        except Overtaken as overtaken:
+            reason = str(overtaken)
+            time.sleep(random.uniform(0, min(1.0, 0.01 * 2**tried)))
+    raise StorageError(f"{_ATTEMPTS} commits in a row failed, lastly: {reason}. Remedy: see who else writes the table")
 
 
 def open_table(storage: "Storage", uri: str, version: int | None = None) -> "DeltaTable | None":
@@ -57,19 +81,20 @@ def open_table(storage: "Storage", uri: str, version: int | None = None) -> "Del
 def create_table(storage: "Storage", uri: str, schema: "pa.Schema", metadata: str = "") -> "DeltaTable":
     """An empty table; where another process has just made it, that one."""
     from deltalake import CommitProperties, DeltaTable
+    from deltalake.exceptions import DeltaError
 
-    DeltaTable.create(
-        uri,
-        schema,
-        mode="ignore",
-        configuration=CONFIGURATION,
-        storage_options=dict(storage.options) or None,
-        commit_properties=CommitProperties(custom_metadata={_METADATA: metadata}),
-    )
-    table = open_table(storage, uri)
-    if table is None:
-        raise StorageError(f"The table at {uri!r} was made, but is not there. Remedy: check the storage's permissions")
-    return table
+    try:
+        return DeltaTable.create(
+            uri,
+            schema,
+            configuration=CONFIGURATION,
+            storage_options=dict(storage.options) or None,
+            commit_properties=CommitProperties(custom_metadata={_METADATA: metadata}, max_commit_retries=0),
+        )
+    except DeltaError as error:
+        if table := open_table(storage, uri):
+            return table
+        raise StorageError(f"The table at {uri!r} cannot be made: {error}. Remedy: check the permissions") from error
 
 
 def commit(table: "DeltaTable", change: Change) -> int:
@@ -110,22 +135,21 @@ def add_columns(table: "DeltaTable", fields: Any, metadata: str) -> None:
         raise Overtaken(str(error)) from error
 
 
-def metadata_of(storage: "Storage", table: "DeltaTable", version: int | None = None) -> str:
-    """What the commit of ``version`` (by default the table's) says about itself.
+def metadata_of(storage: "Storage", uri: str, version: int) -> str:
+    """What the commit of ``version`` says about itself.
 
     Raises:
         StorageError: if that commit was not made by this platform.
     """
-    version = table.version() if version is None else version
-    path = f"{table.table_uri.rstrip('/')}/_delta_log/{version:020d}.json"
+    path = f"{root_of(storage.filesystem, uri)}/_delta_log/{version:020d}.json"
     try:
-        lines = storage.filesystem.cat_file(path).splitlines()
+        lines = read_bytes(storage.filesystem, path).splitlines()
     except FileNotFoundError:
-        raise StorageError(f"Commit {version} of {table.table_uri!r} is missing. Remedy: restore {path!r}") from None
+        raise StorageError(f"Commit {version} of {uri!r} is missing. Remedy: restore {path!r}") from None
     info = next((entry["commitInfo"] for entry in map(json.loads, lines) if "commitInfo" in entry), {})
     if _METADATA not in info:
         raise StorageError(
-            f"Commit {version} of {table.table_uri!r} ({info.get('operation', 'unknown operation')}) was not made by "
+            f"Commit {version} of {uri!r} ({info.get('operation', 'unknown operation')}) was not made by "
             f"this platform. Remedy: restore version {version - 1} with deltalake, or remove the table and land again"
         )
     return info[_METADATA]
@@ -133,8 +157,6 @@ def metadata_of(storage: "Storage", table: "DeltaTable", version: int | None = N
 
 def removals(table: "DeltaTable", batch: str) -> "tuple[RemoveAction, ...]":
     """Actions that take every file of ``batch`` out of the table."""
-    import time
-
     import pyarrow as pa
     from deltalake.transaction import RemoveAction
 

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 from mlops_assets.dataset.attempt import Attempt, Progress
 from mlops_assets.dataset.checks import content_verdicts
-from mlops_assets.dataset.commit import Overtaken
+from mlops_assets.dataset.commit import until_committed
 from mlops_assets.dataset.contract import Contract
-from mlops_assets.dataset.landing import adopt, find_landed, landed_path, pending
+from mlops_assets.dataset.landing import adopt, find_landed, pending
 from mlops_assets.dataset.table import RETRACTED, DatasetTable
 from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
 from mlops_assets.dataset.zone import Landed
@@ -42,6 +42,8 @@ def ingest(storage: "Storage", spec: "SystemSpec", run_id: str = "", on_progress
     adopt(storage, spec.name)
     contract = Contract(spec.dataset)
     outcomes = _unrecorded(storage, spec, run_id)
+    if DatasetTable.latest(storage, spec.name) is not None:  # a column declared since is there without a new batch
+        until_committed(lambda: DatasetTable.ready(storage, spec.name, spec.dataset.columns))
     for landed in _offered(storage, spec, contract):
         outcomes.append(_settle(storage, spec, contract, landed, on_progress))
         _record(storage, outcomes[-1], run_id)
@@ -87,13 +89,12 @@ def publish(storage: "Storage", spec: "SystemSpec", run_id: str = "") -> Dataset
 def _offered(storage: "Storage", spec: "SystemSpec", contract: Contract) -> list[Landed]:
     """Batches without an outcome, and rejected ones that another contract judged; oldest first."""
     latest = {outcome.digest: outcome for outcome in storage.records.history(BatchOutcome, spec.name)}
-    again = [
-        find_landed(storage, spec.name, outcome.file)
+    judged_otherwise = [
+        outcome.file
         for outcome in latest.values()
-        if outcome.outcome == "rejected"
-        and outcome.contract != contract.digest
-        and storage.filesystem.exists(landed_path(storage, spec.name, outcome.file))
+        if outcome.outcome == "rejected" and outcome.contract != contract.digest
     ]
+    again = [landed for file in judged_otherwise if (landed := find_landed(storage, spec.name, file)) is not None]
     return sorted([*again, *pending(storage, spec.name)], key=lambda landed: (landed.landed_at, landed.file))
 
 
@@ -101,14 +102,14 @@ def _settle(
     storage: "Storage", spec: "SystemSpec", contract: Contract, landed: Landed, on_progress: Progress | None
 ) -> BatchOutcome:
     """Commit or reject one batch; starts over as long as other processes commit first."""
-    while True:
+
+    def attempt() -> BatchOutcome:
         table = DatasetTable.ready(storage, spec.name, spec.dataset.columns)
         if table.transaction(landed.batch) is not None:
             return _outcome_of_commit(table, landed.batch)
-        try:
-            return Attempt(storage, spec, contract, landed, table).run(on_progress)
-        except Overtaken:
-            continue
+        return Attempt(storage, spec, contract, landed, table).run(on_progress)
+
+    return until_committed(attempt)
 
 
 def _outcome_of_commit(table: DatasetTable, batch: str) -> BatchOutcome:
@@ -136,7 +137,8 @@ def _record(storage: "Storage", outcome: BatchOutcome, run_id: str) -> bool:
 
 def _taken_out(storage: "Storage", accepted: BatchOutcome, reason: str) -> BatchOutcome:
     """The recorded outcome, once the commit that removes the batch's rows is there."""
-    while True:
+
+    def attempt() -> BatchOutcome:
         table = DatasetTable.latest(storage, accepted.system)
         if table is None:
             raise StorageError(f"The dataset table of {accepted.system!r} is gone. Remedy: restore it")
@@ -145,11 +147,10 @@ def _taken_out(storage: "Storage", accepted: BatchOutcome, reason: str) -> Batch
         outcome = accepted.model_copy(
             update={"outcome": "retracted", "reason": reason, "table_version": table.version + 1}
         )
-        try:
-            _take_out(table, outcome)
-        except Overtaken:
-            continue
+        _take_out(table, outcome)
         return outcome
+
+    return until_committed(attempt)
 
 
 def _take_out(table: DatasetTable, outcome: BatchOutcome) -> None:

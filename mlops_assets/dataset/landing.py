@@ -4,9 +4,10 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlsplit
 
+from mlops_assets.dataset.files import open_bytes
 from mlops_assets.dataset.zone import Landed, Progress, Zone
 from mlops_assets.declared import load_object
 from mlops_assets.errors import LandingError, SpecError
@@ -50,19 +51,21 @@ def pending(storage: "Storage", system: str) -> list[Landed]:
     """Batches that no ingestion has decided on yet, oldest first."""
     zone = Zone(storage, system)
     decided = zone.decided()
-    batches = {landed.batch: landed for landed in map(zone.describe, zone.waiting()) if landed.batch not in decided}
+    found = [landed for name in zone.waiting() if (landed := zone.describe(name)) is not None]
+    batches = {landed.batch: landed for landed in found if landed.batch not in decided}
     return sorted(batches.values(), key=lambda landed: (landed.landed_at, landed.file))
 
 
-def find_landed(storage: "Storage", system: str, file: str) -> Landed:
-    """The batch behind a content-named ``file`` of the zone."""
+def find_landed(storage: "Storage", system: str, file: str) -> Landed | None:
+    """The batch behind a ``file`` of the zone, None where it lies there no longer."""
     return Zone(storage, system).describe(file)
 
 
 def adopt(storage: "Storage", system: str) -> list[Landed]:
     """Give files that somebody dropped into the zone their content name and a receipt; returns these batches."""
     zone = Zone(storage, system)
-    return [zone.adopt(name) for name in zone.waiting() if not zone.has_receipt(name)]
+    names = [name for name in zone.waiting() if not zone.has_receipt(name)]
+    return [landed for name in names if (landed := zone.adopt(name)) is not None]
 
 
 def landed_path(storage: "Storage", system: str, file: str) -> str:
@@ -86,10 +89,12 @@ def _opened(source: str | Path) -> Iterator[tuple[BinaryIO, int | None]]:
 
     try:
         if _is_url(source):
-            handle = cast(BinaryIO, fsspec.open(str(source), "rb").open())
+            fs, path = fsspec.core.url_to_fs(str(source))
+            handle = open_bytes(fs, path)
             size = getattr(handle, "size", None)
         else:
-            handle, size = Path(source).open("rb"), Path(source).stat().st_size
+            handle = Path(source).open("rb")  # noqa: SIM115 - closed below, where errors are no longer the opening's
+            size = Path(source).stat().st_size
     except (OSError, ImportError, ValueError) as error:
         raise LandingError(f"{str(source)!r} cannot be read: {error}. Remedy: name a readable file or URL") from error
     with handle:

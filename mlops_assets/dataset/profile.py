@@ -2,7 +2,7 @@
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
@@ -46,11 +46,15 @@ class ColumnProfile(BaseModel):
     """The most frequent values of text and boolean columns."""
 
 
-def profile(frame: "pl.DataFrame", columns: Sequence[str]) -> list[ColumnProfile]:
-    """The profile of ``columns``; of a large frame an even sample, and each profile then says so."""
+def profile(frame: "pl.DataFrame", columns: Iterable[str], rows: int | None = None) -> list[ColumnProfile]:
+    """The profile of ``columns``; of a large frame an even sample, and each profile then says so.
+
+    ``rows`` is the size of the dataset where ``frame`` is itself a sample of it.
+    """
     step = math.ceil(frame.height / SAMPLE) or 1
-    sample = frame.select(columns)[::step] if step > 1 else frame.select(columns)
-    return [_column(sample.get_column(name), frame.height) for name in columns]
+    sample = frame.select(columns)[::step]
+    total = frame.height if rows is None else rows
+    return [_column(sample.get_column(name), total) for name in sample.columns]
 
 
 def to_markdown(profiles: Sequence[ColumnProfile]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from mlops_assets.dataset.commit import Change, Overtaken, commit, create_table, open_table, removals
+from mlops_assets.dataset.commit import Change, commit, create_table, open_table, removals, until_committed
 from mlops_assets.dataset.staging import StagedFiles
 
 if TYPE_CHECKING:
@@ -43,22 +43,23 @@ class Quarantine:
 
     def store(self, storage: "Storage", system: str, batch: str) -> None:
         """Make these the stored violations of ``batch``, in place of any that a broken-off run left."""
-        import polars as pl
+        until_committed(lambda: self._store(storage, system, batch))
 
+    def _store(self, storage: "Storage", system: str, batch: str) -> None:
         uri = storage.table(system, "quarantine")
         table = open_table(storage, uri)
         if not self._kept and (table is None or table.transaction_version(batch) is None):
             return
         table = table or create_table(storage, uri, _schema())
+        removed = removals(table, batch) if table.transaction_version(batch) is not None else ()
         staged = StagedFiles(table, batch, _schema())
         try:
             for frame in self._kept:
-                staged.write(frame.with_columns(batch=pl.lit(batch), at=pl.lit(datetime.now(UTC))))
-            removed = removals(table, batch) if table.transaction_version(batch) is not None else ()
+                staged.write(_stamped(frame, batch))
             commit(table, Change(_schema(), batch, 1, added=staged.finish(), removed=removed))
-        except Overtaken:
+        except BaseException:
             staged.discard()
-            self.store(storage, system, batch)
+            raise
 
 
 def read_quarantine(storage: "Storage", system: str, batch: str | None = None) -> "pl.DataFrame":
@@ -71,6 +72,12 @@ def read_quarantine(storage: "Storage", system: str, batch: str | None = None) -
     rows = pl.DataFrame(table.to_pyarrow_dataset(as_large_types=True).to_table())
     rows = rows if batch is None else rows.filter(pl.col("batch") == batch)
     return rows.sort("at", "batch", "row", maintain_order=True)
+
+
+def _stamped(violations: "pl.DataFrame", batch: str) -> "pl.DataFrame":
+    import polars as pl
+
+    return violations.with_columns(batch=pl.lit(batch), at=pl.lit(datetime.now(UTC)))
 
 
 def _with_records(violations: "pl.DataFrame", rows: "pl.DataFrame") -> "pl.DataFrame":

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from mlops_assets.dataset.commit import Change, add_columns, commit, create_table, metadata_of, open_table, removals
 from mlops_assets.dataset.identity import row_hash
+from mlops_assets.dataset.schema import table_schema
 from mlops_assets.dataset.seen import Seen, SeenFiles, Segment, seen_of
 from mlops_assets.dataset.staging import StagedFiles
 from mlops_assets.dataset.state import DatasetState, state_from
@@ -23,12 +24,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake import DeltaTable
     from deltalake.transaction import AddAction
+    from pyarrow.dataset import FileSystemDataset
 
     from mlops_assets.dataset.spec import ColumnSpec
     from mlops_assets.storage import Storage
 
 ACCEPTED, RETRACTED = 1, 2
 """Versions of a batch's application transaction."""
+
+_SAMPLED = 16
+"""Files, and blocks of them, that a sample is taken from."""
 
 
 def read_dataset(storage: "Storage", version: "DatasetVersion", columns: Sequence[str] | None = None) -> "pl.DataFrame":
@@ -37,6 +42,17 @@ def read_dataset(storage: "Storage", version: "DatasetVersion", columns: Sequenc
     Raises:
         StorageError: if the table at that version is not what was published.
     """
+    return _exactly(storage, version).read(columns)
+
+
+def sample_dataset(
+    storage: "Storage", version: "DatasetVersion", columns: Sequence[str], rows: int = 100_000
+) -> "pl.DataFrame":
+    """At most ``rows`` rows, from blocks spread evenly over the files: the cost does not grow with the table."""
+    return _exactly(storage, version).sample(columns, rows)
+
+
+def _exactly(storage: "Storage", version: "DatasetVersion") -> "DatasetTable":
     table = DatasetTable.at(storage, version.system, version.table_version)
     found = table.state.version(version.system, version.table_version, [])
     if found is None or found.digest != version.digest:
@@ -44,7 +60,7 @@ def read_dataset(storage: "Storage", version: "DatasetVersion", columns: Sequenc
             f"Version {version.table_version} of {table.uri!r} is not dataset {version.digest[:12]!r}. "
             "Remedy: restore the table and the records from the same backup"
         )
-    return table.read(columns)
+    return table
 
 
 class DatasetTable:
@@ -77,7 +93,7 @@ class DatasetTable:
         """
         uri = storage.table(system, "dataset")
         delta = open_table(storage, uri) or create_table(
-            storage, uri, _schema(columns), DatasetState().model_dump_json()
+            storage, uri, table_schema(columns), DatasetState().model_dump_json()
         )
         table = cls(storage, system, delta)
         return table if table._widen(columns) else cls.ready(storage, system, columns)
@@ -88,11 +104,11 @@ class DatasetTable:
 
     @cached_property
     def state(self) -> DatasetState:
-        return state_from(metadata_of(self.storage, self.delta), self.uri)
+        return self.state_at(self.version)
 
     def state_at(self, version: int) -> DatasetState:
         """The state that an earlier commit carries."""
-        return state_from(metadata_of(self.storage, self.delta, version), self.uri)
+        return state_from(metadata_of(self.storage, self.uri, version), self.uri)
 
     def transaction(self, batch: str) -> int | None:
         """``ACCEPTED``, ``RETRACTED``, or None for a batch that no commit knows."""
@@ -117,7 +133,7 @@ class DatasetTable:
 
     def stage(self, batch: str, columns: "dict[str, ColumnSpec]") -> StagedFiles:
         """Files for the accepted rows of ``batch``."""
-        return StagedFiles(self.delta, batch, _schema(columns))
+        return StagedFiles(self.delta, batch, table_schema(columns))
 
     def append(self, batch: str, added: "tuple[AddAction, ...]", state: DatasetState) -> int:
         """Commit staged files as the next version, and return it."""
@@ -146,15 +162,21 @@ class DatasetTable:
 
     def read(self, columns: Sequence[str] | None = None, without_batch: str | None = None) -> "pl.DataFrame":
         """Rows by batch and row number."""
-        import polars as pl
-        from pyarrow.dataset import FileSystemDataset
-
         rows = self.delta.to_pyarrow_dataset(as_large_types=True)
         fragments = sorted(rows.get_fragments(), key=lambda fragment: fragment.path)
         if without_batch is not None:
             fragments = [fragment for fragment in fragments if f"part-{without_batch}-" not in fragment.path]
-        ordered = FileSystemDataset(fragments, rows.schema, rows.format, rows.filesystem)
-        return pl.DataFrame(ordered.to_table(columns=list(columns) if columns is not None else None))
+        return _rows(rows, fragments, columns)
+
+    def sample(self, columns: Sequence[str], rows: int) -> "pl.DataFrame":
+        """Evenly spaced rows of evenly spaced blocks, at most ``rows``."""
+        if self.state.rows <= rows:
+            return self.read(columns)
+        stored = self.delta.to_pyarrow_dataset(as_large_types=True)
+        files = sorted(stored.get_fragments(), key=lambda fragment: fragment.path)
+        blocks = [block for file in _spread(files, _SAMPLED) for block in file.split_by_row_group()]
+        frame = _rows(stored, _spread(blocks, _SAMPLED), columns)
+        return frame[:: -(-frame.height // rows) or 1]
 
     def _hashes(self, columns: Sequence[str]) -> "Iterable":
         if list(columns) == ["_hash"]:
@@ -171,7 +193,7 @@ class DatasetTable:
         """Whether the table holds every declared column already; new ones are added in a commit of their own."""
         import pyarrow as pa
 
-        stored, wanted = pa.schema(self.delta.schema()), _schema(columns)
+        stored, wanted = pa.schema(self.delta.schema()), table_schema(columns)
         for name in columns:
             if name in stored.names and stored.field(name).type != wanted.field(name).type:
                 raise StorageError(
@@ -206,21 +228,20 @@ class DatasetTable:
         )
 
 
+def _rows(stored: "FileSystemDataset", fragments: list, columns: Sequence[str] | None) -> "pl.DataFrame":
+    """The rows of ``fragments`` in their order."""
+    import polars as pl
+    from pyarrow.dataset import FileSystemDataset as Ordered
+
+    ordered = Ordered(fragments, stored.schema, stored.format, stored.filesystem)
+    return pl.DataFrame(ordered.to_table(columns=list(columns) if columns is not None else None))
+
+
+def _spread(items: list, count: int) -> list:
+    """At most ``count`` of ``items``, evenly spaced."""
+    return items[:: -(-len(items) // count) or 1]
+
+
 def _stem(constraint: str, batch: str) -> str:
     """A file name of its own for every attempt: column names may hold any character."""
     return f"{sha256(constraint.encode()).hexdigest()[:16]}-{batch[:16]}-{uuid4().hex[:12]}"
-
-
-def _schema(columns: "dict[str, ColumnSpec]") -> "pa.Schema":
-    import pyarrow as pa
-
-    types = {
-        "float": pa.float64(),
-        "integer": pa.int64(),
-        "string": pa.string(),
-        "boolean": pa.bool_(),
-        "date": pa.date32(),
-        "datetime": pa.timestamp("us", "UTC"),
-    }
-    declared = [(name, types[column.type]) for name, column in columns.items()]
-    return pa.schema([*declared, ("_batch", pa.string()), ("_row", pa.int64()), ("_hash", pa.int64())])

@@ -80,27 +80,42 @@ class Zone:
     def decided(self) -> set[str]:
         return self.storage.records.digests(BatchOutcome, self.system)
 
-    def describe(self, name: str) -> Landed:
-        """The landed batch called ``name``; a missing receipt is made up from the file itself."""
-        batch = _batch_of(name) or content_digest(self.fs, self.path(name))
+    def describe(self, name: str) -> Landed | None:
+        """The batch called ``name``, None where another ingestion has just renamed it.
+
+        A missing receipt is made up from the file itself.
+        """
+        try:
+            batch = _batch_of(name) or content_digest(self.fs, self.path(name))
+            size, modified = self.fs.size(self.path(name)), self.fs.modified(self.path(name))
+        except FileNotFoundError:
+            return None
         receipt = self._receipt(batch)
         if receipt is not None and receipt.file == name:
             return receipt
-        return Landed(batch, name, name, self.fs.modified(self.path(name)), self.fs.size(self.path(name)) or 0)
+        return Landed(batch, name, name, modified, size or 0)
 
     def has_receipt(self, name: str) -> bool:
         batch = _batch_of(name)
         receipt = self._receipt(batch) if batch else None
         return receipt is not None and receipt.file == name
 
-    def adopt(self, name: str) -> Landed:
+    def adopt(self, name: str) -> Landed | None:
+        """Name a dropped file by its content; None where another ingestion was faster."""
+        try:
+            return self._adopted(name)
+        except FileNotFoundError:
+            return None
+
+    def _adopted(self, name: str) -> Landed:
         batch = content_digest(self.fs, self.path(name))
         known = self._known(batch, name)
         if known is not None and known.file != name:
             self.fs.rm_file(self.path(name))
             return known
-        found = self.describe(name)
-        landed = replace(found, batch=batch, file=name if _batch_of(name) == batch else batch + _suffix(name))
+        size, modified = self.fs.size(self.path(name)), self.fs.modified(self.path(name))
+        file = name if _batch_of(name) == batch else batch + _suffix(name)
+        landed = Landed(batch, file, name, modified, size or 0)
         self._publish(self.path(name), landed)
         return landed
 

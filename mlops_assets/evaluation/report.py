@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from functools import cached_property
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -73,9 +72,9 @@ class Report(BaseModel):
             return "failed"
         return "not evaluated" if blocking else "passed"
 
-    @cached_property
+    @property
     def digest(self) -> str:
-        """SHA-256 of ``to_json()``, which is what is stored."""
+        """SHA-256 of ``to_json()``, which is what is stored; computed each time, so that no copy keeps an old one."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     def to_json(self) -> str:

@@ -23,13 +23,16 @@ NOW = datetime(2026, 1, 10, tzinfo=UTC)
     ],
 )
 def test_content_verdicts(declared: dict[str, Any], name: str, outcome: str, value: float, bound: float):
-    verdicts = {verdict.name: verdict for verdict in content_verdicts(_version(), system(**declared).dataset, NOW)}
-    verdict = verdicts[name]
+    dataset = system(None, "y", **declared).dataset
+    [verdict] = [verdict for verdict in content_verdicts(_version(), dataset, NOW) if verdict.name == name]
     assert (verdict.outcome, verdict.value, verdict.bound, verdict.rows) == (outcome, value, bound, 100)
 
 
 def test_severity_is_the_declared_one():
-    declared = {"volume": {"min_rows": 101, "severity": "warn"}, "duplicates": {"at_most": 0, "severity": "block"}}
+    declared: dict[str, Any] = {
+        "volume": {"min_rows": 101, "severity": "warn"},
+        "duplicates": {"at_most": 0, "severity": "block"},
+    }
     duplicates, volume = content_verdicts(_version(), system(**declared).dataset, NOW)
     assert (duplicates.blocks, volume.blocks) == (True, False)
 

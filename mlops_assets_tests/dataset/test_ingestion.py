@@ -1,6 +1,7 @@
 import json
 import random
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -12,7 +13,7 @@ from mlops_assets.dataset.checks import contract_verdict
 from mlops_assets.dataset.ingestion import Ingestion, ingest, retract
 from mlops_assets.dataset.landing import land
 from mlops_assets.dataset.quarantine import read_quarantine
-from mlops_assets.dataset.table import DatasetTable, read_dataset
+from mlops_assets.dataset.table import DatasetTable, read_dataset, sample_dataset
 from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
 from mlops_assets.errors import LandingError, StorageError
 from mlops_assets.spec import SystemSpec
@@ -78,6 +79,28 @@ def test_every_declared_type_survives_the_table(lake: Lake):
     assert [str(cell) for cell in rows.row(0)] == [
         "1.5", "7", "é", "True", "2014-10-13", "2014-10-13 05:00:00+00:00",
     ]  # fmt: skip
+
+
+def test_awkward_names_of_columns_and_folders(tmp_path: Path):
+    folder = tmp_path / "my data, 100% (new)"
+    lake = Lake(Storage.local(folder), tmp_path)
+    columns = {
+        "default.payment": {"type": "float", "unique": True},
+        "größe in m²": {"type": "float"},
+        "a/b": {"type": "string"},
+    }
+    spec = system(columns, target="a/b", max_quarantined=0.5)
+    lake.ingest("default.payment,größe in m²,a/b\n1,2,x\n", spec)
+    ingestion = lake.ingest("default.payment,größe in m²,a/b\n2,3,x\n1,3,x\n", spec)
+    assert sorted(lake.read(ingestion, *columns)) == [(1, 2, "x"), (2, 3, "x")]
+    assert lake.violations() == [(2, "default.payment", "unique", "1")]
+
+
+def test_a_batch_of_which_no_row_is_accepted_is_a_version_too(lake: Lake):
+    version = _version(lake.ingest("x,note,y\n-1,,a\n", system(max_quarantined=1)))
+    assert (version.rows, version.batches, version.quarantined) == (0, 1, 1)
+    assert read_dataset(lake.storage, version).height == 0
+    assert _version(lake.ingest(GOOD)).rows == 3
 
 
 def test_nothing_landed_is_no_version(lake: Lake):
@@ -195,6 +218,13 @@ def test_a_new_nullable_column_widens_the_table(lake: Lake):
     assert _version(ingestion).duplicates == 1
 
 
+def test_a_new_nullable_column_is_there_without_a_new_batch(lake: Lake):
+    before = _version(lake.ingest(GOOD))
+    ingestion = lake.ingest(spec=system({**COLUMNS, "new": {"type": "integer", "nullable": True}}))
+    assert _version(ingestion).digest == before.digest
+    assert lake.read(ingestion, "new") == [(None,), (None,), (None,)]
+
+
 def test_a_column_no_longer_declared_reads_as_empty(lake: Lake):
     lake.ingest(GOOD)
     narrower = system({name: COLUMNS[name] for name in ("x", "y")})
@@ -223,6 +253,16 @@ def test_versions_stay_readable_as_they_were(lake: Lake):
     assert lake.storage.records.history(DatasetVersion, "s") == [first.version, second.version]
 
 
+def test_a_sample_is_spread_over_the_batches_and_bounded(lake: Lake):
+    for start in range(0, 400, 100):
+        lake.land("x,note,y\n" + "".join(f"{start + row},,a\n" for row in range(100)))
+    version = _version(lake.ingest())
+    assert sample_dataset(lake.storage, version, ["x"]).height == 400
+    sample = sample_dataset(lake.storage, version, ["x"], rows=40)
+    assert sample.height == 40
+    assert {int(value) // 100 for value in sample["x"]} == {0, 1, 2, 3}
+
+
 def test_a_version_whose_table_is_another_is_refused(lake: Lake):
     version = _version(lake.ingest(GOOD)).model_copy(update={"digest": "0" * 64})
     with pytest.raises(StorageError, match="is not dataset '000000000000'"):
@@ -237,7 +277,7 @@ def test_a_foreign_commit_is_refused(lake: Lake):
     lake.ingest(GOOD)
     DeltaTable(lake.storage.table("s", "dataset")).delete("x > 1")
     lake.land("x,note,y\n9,,a\n")
-    with pytest.raises(StorageError, match="Commit 2 of .* was not made by this platform"):
+    with pytest.raises(StorageError, match=r"Commit 2 of .* was not made by this platform"):
         lake.ingest()
 
 
@@ -329,7 +369,7 @@ def test_batches_in_any_order_with_repeats_are_the_same_dataset(
     tmp_path_factory: pytest.TempPathFactory, values: list[int], cuts: list[int], random: random.Random
 ):
     edges = [0, *sorted({cut for cut in cuts if cut < len(values)}), len(values)]
-    parts = [values[low:high] for low, high in zip(edges, edges[1:], strict=False)]
+    parts = [values[low:high] for low, high in pairwise(edges)]
     one = _ingested(tmp_path_factory.mktemp("one"), parts)
     other = _ingested(tmp_path_factory.mktemp("other"), random.sample(parts * 2, len(parts) * 2), together=True)
     assert one == other

@@ -41,6 +41,11 @@ def test_a_large_frame_is_sampled_evenly_and_says_so():
     assert to_markdown(profiles).endswith("Sampled: 100000 of 300000 rows.")
 
 
+def test_a_frame_that_is_itself_a_sample_says_so():
+    [column] = profile(pl.DataFrame({"x": [1, 2]}), ["x"], rows=500)
+    assert (column.rows, column.sampled) == (500, 2)
+
+
 @pytest.mark.parametrize("cells", [[], [None, None], [float("nan")], [1.7e308, -1.7e308], [5.0], [3.0, 3.0]])
 def test_degenerate_columns_are_shown(cells: list):
     frame = pl.DataFrame({"x": cells}, schema={"x": pl.Float64})

@@ -31,6 +31,10 @@ def test_a_classification_report_counts_its_classes(classification: Case) -> Non
     counts = np.array(report.confusion)
     assert report.classes == sorted(HOSTILE)
     assert counts.sum() == report.test_rows == 150
+    truth, predicted = classification.rows["goal"].to_numpy(), classification.predictions.values
+    for i, j in np.ndindex(3, 3):
+        assert counts[i, j] == ((truth == report.classes[i]) & (predicted == report.classes[j])).sum()
+    assert (counts != counts.T).any()
     accuracy = report.metric("accuracy")
     assert accuracy is not None
     assert accuracy.value == pytest.approx(np.trace(counts) / 150)
@@ -85,6 +89,15 @@ def test_a_stored_report_reads_back_as_it_was(classification: Case) -> None:
     assert read.to_json() == text
     assert read.digest == report.digest == hashlib.sha256(text.encode()).hexdigest()
     assert list(json.loads(text)) == sorted(json.loads(text))
+
+
+def test_the_last_digits_of_a_sum_do_not_change_the_digest(regression: Case) -> None:
+    report = regression.report()
+    first = report.metrics[0]
+    assert first.value is not None
+    for change, same in ((1 + 1e-14, True), (1 + 1e-7, False)):
+        moved = [first.model_copy(update={"value": first.value * change}), *report.metrics[1:]]
+        assert (report.model_copy(update={"metrics": moved}).digest == report.digest) is same
 
 
 def test_a_number_that_is_none_is_refused_as_json(classification: Case) -> None:

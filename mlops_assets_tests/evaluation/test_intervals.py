@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_assets.evaluation.intervals import Estimate, estimate
+from mlops_assets.evaluation.intervals import Estimate, estimate, percentile_interval
 from mlops_assets.evaluation.metrics import applicable
 from mlops_assets.evaluation.outcomes import Outcomes, read_outcomes
 from mlops_assets.evaluation.resampling import Bootstrap
@@ -96,6 +96,12 @@ def test_a_regression_interval_contains_the_value(rows: int, seed: int) -> None:
     )
     for one in found.values():
         assert one.interval is None or (one.value is not None and one.interval[0] <= one.value <= one.interval[1])
+
+
+@pytest.mark.parametrize(("value", "interval"), [(0.5, (0.1, 0.9)), (0.95, (0.1, 0.95)), (0.01, (0.01, 0.9))])
+def test_percentiles_that_miss_the_value_are_extended_to_it(value: float, interval: tuple[float, float]) -> None:
+    replicates = np.append(np.linspace(0, 1, 1001), np.nan)
+    assert percentile_interval(replicates, value, confidence=0.8) == pytest.approx(interval)
 
 
 def test_a_metric_undefined_on_many_resamples_has_a_value_but_no_interval() -> None:

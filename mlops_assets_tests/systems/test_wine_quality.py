@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import dagster as dg
-import pytest
 
 from mlops_assets.dataset.version import DatasetVersion
 from mlops_assets.evaluation.version import EvaluationReport
@@ -195,7 +194,7 @@ def test_mlflow_out_of_reach_fails_before_training(platform: Platform, wine: Sys
 
 def test_nothing_landed_is_said_with_the_remedy(platform: Platform, wine: SystemSpec):
     result = platform.run(wine)
-    assert "Nothing has landed. Remedy: mlops land wine_quality" in failure(result, "wine_quality__dataset")
+    assert "No batch is in the dataset. Remedy: mlops land wine_quality" in failure(result, "wine_quality__dataset")
 
 
 def test_a_wrong_parameter_is_refused_at_the_very_start(platform: Platform, wine: SystemSpec):

@@ -1,0 +1,60 @@
+"""Every metric with its bootstrap interval."""
+
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.figure import RUNS, Benchmark, Figure, seconds
+from mlops_assets.evaluation.intervals import estimate
+from mlops_assets.evaluation.metrics import applicable
+from mlops_assets.evaluation.outcomes import Outcomes, read_outcomes
+from mlops_assets.evaluation.resampling import Bootstrap
+from mlops_assets.model.prediction import Predictions
+
+ROWS = 100_000
+BOOTSTRAP = Bootstrap(resamples=2_000, confidence=0.95, seed=0)
+
+
+def measure(folder: Path) -> list[Figure]:
+    """Two classes, three classes, regression."""
+    rng = np.random.default_rng(0)
+    return [
+        _measured("two classes", _classified(rng, 2)),
+        _measured("three classes", _classified(rng, 3)),
+        _measured("regression", _regressed(rng)),
+    ]
+
+
+def _measured(what: str, outcomes: Outcomes) -> Figure:
+    names = applicable(outcomes)
+    taken = tuple(seconds(lambda: _estimate(names, outcomes)) for _ in range(RUNS))
+    return Figure(f"{len(names)} metrics, {what}", taken, "s")
+
+
+def _estimate(names: list[str], outcomes: Outcomes) -> None:
+    found = estimate(names, outcomes, bootstrap=BOOTSTRAP)
+    missing = [name for name, one in found.items() if one.interval is None]
+    if missing:
+        raise RuntimeError(f"No interval for {missing}")
+
+
+def _classified(rng: np.random.Generator, classes: int) -> Outcomes:
+    truth = rng.integers(0, classes, ROWS)
+    scores = rng.normal(size=(ROWS, classes)) + 1.5 * np.eye(classes)[truth]
+    shares = np.exp(scores)
+    probabilities = shares / shares.sum(axis=1, keepdims=True)
+    predictions = Predictions(probabilities.argmax(axis=1), probabilities, tuple(range(classes)))
+    return read_outcomes("classification", truth, predictions)
+
+
+def _regressed(rng: np.random.Generator) -> Outcomes:
+    truth = rng.gamma(2.0, 10.0, ROWS) + 1
+    return read_outcomes("regression", truth, Predictions(truth * rng.normal(1, 0.05, ROWS)))
+
+
+BENCHMARK = Benchmark(
+    title="Metrics with intervals",
+    how="2,000 bootstrap resamples of 100,000 rows, every metric of the catalogue that applies. All probabilities and "
+    "predicted numbers differ, so that no rows can be drawn together. No bound is set.",
+    measure=measure,
+)

@@ -1,0 +1,48 @@
+"""The page in docs/: one section per benchmark, replaced on its own."""
+
+import re
+from pathlib import Path
+
+from benchmarks.figure import Benchmark, Figure
+from benchmarks.machine import machine
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+HEAD = """# Benchmarks
+
+Measured by `make bench` (one of them: `.venv/bin/python -m benchmarks NAME`; with `--write` it renews its section
+here). Every figure is the median; the spread is from the lowest to the highest of its runs. A missed bound makes
+the command end with 1.
+
+Machine:
+"""
+COLUMNS = ("figure", "median", "spread", "bound", "")
+
+
+def write(measured: dict[str, tuple[Benchmark, list[Figure]]], order: list[str]) -> None:
+    """Put what was measured into the page, and keep its other sections where the machine is the same.
+
+    Raises:
+        SystemExit: if other sections come from another machine or other libraries.
+    """
+    page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    kept = {name: text for name in order if (text := _section_of(page, name)) and name not in measured}
+    if kept and not page.startswith(_head()):
+        raise SystemExit(f"{PAGE.name} is from another machine or other libraries. Remedy: measure all, without names")
+    new = {name: _section(name, *found) for name, found in measured.items()}
+    sections = [{**kept, **new}[name] for name in order if name in kept or name in new]
+    PAGE.write_text("\n".join([_head(), *sections]), encoding="utf-8")
+
+
+def _head() -> str:
+    return HEAD + "\n" + "\n".join(f"- {line}" for line in machine()) + "\n"
+
+
+def _section(name: str, benchmark: Benchmark, figures: list[Figure]) -> str:
+    rows = [COLUMNS, tuple("---" for _ in COLUMNS), *(figure.cells for figure in figures)]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return f"<!-- {name} -->\n## {benchmark.title} (`{name}`)\n\n{benchmark.how}\n\n{table}\n<!-- /{name} -->\n"
+
+
+def _section_of(page: str, name: str) -> str:
+    found = re.search(rf"<!-- {name} -->\n.*?<!-- /{name} -->\n", page, re.DOTALL)
+    return found[0] if found else ""
