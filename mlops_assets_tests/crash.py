@@ -15,7 +15,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["dagster", "mlflow.sklearn", "sklearn.ensemble", "skops.io"])
+CONTEXT.set_forkserver_preload(
+    ["mlflow.sklearn", "mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store"]
+    + ["alembic", "git", "sklearn.ensemble", "skl2onnx", "skops.io", "mlops_assets_tests.wine"]
+)
 PATIENCE = 120
 """Seconds that a process may take."""
 

@@ -35,7 +35,8 @@ class Platform:
 
     def __post_init__(self) -> None:
         self.storage = Storage.local(self.folder)
-        shutil.copy(empty_mlflow(), self.folder / "mlflow.db")
+        if not (self.folder / "mlflow.db").exists():
+            shutil.copy(empty_mlflow(), self.folder / "mlflow.db")
         self.tracking = MlflowTracking(
             tracking_uri=f"sqlite:///{self.folder / 'mlflow.db'}", artifact_root=str(self.folder / "artifacts")
         )

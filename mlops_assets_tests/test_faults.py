@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mlops_assets_tests.crash import Child, Killed, Moment
-from mlops_assets_tests.wine import ROWS, State, base, run, state, state_then_run
+from mlops_assets_tests.wine import ROWS, State, base, run, state_then_run
 
 DATASET, FEATURES, MODEL = "mlops_assets.dataset", "mlops_assets.features", "mlops_assets.model"
 REGISTRY, RESOURCES = "mlops_assets.registry", "mlops_assets.resources"

@@ -17,7 +17,8 @@ from mlops_assets.registry.ledger import Ledger
 from mlops_assets.registry.version import ChampionDecision, RegisteredVersion
 from mlops_assets.resources.registry import REPORT_TAG
 from mlops_assets.resources.tracking import MlflowTracking
-from mlops_assets_tests.platform import Platform
+from mlops_assets.spec import SystemSpec
+from mlops_assets_tests.platform import Platform, changed
 
 WINE = "wine_quality"
 ROWS = 178
@@ -134,9 +135,10 @@ def platform(folder: Path, uri: str | None = None) -> Platform:
     return here
 
 
-def spec() -> Any:
-    """The declaration."""
-    return find_system(WINE, [SHIPPED])
+def spec() -> SystemSpec:
+    """The declaration, with a smaller forest: these tests are about what is around the model."""
+    wine = find_system(WINE, [SHIPPED])
+    return changed(wine, model={**wine.model.model_dump(), "params": {"n_estimators": 15, "max_depth": 10}})
 
 
 def _require_repeated_predictions(here: Platform, champion: int) -> None:
@@ -149,7 +151,9 @@ def _require_repeated_predictions(here: Platform, champion: int) -> None:
     assert features is not None
     with TemporaryDirectory() as folder:
         fetched = here.tracking.fetch(f"models:/{WINE}/{champion}", Path(folder))
-        stored = read_predictions(here.tracking.fetch(version.predictions_uri, Path(folder)), version.predictions_digest)
+        stored = read_predictions(
+            here.tracking.fetch(version.predictions_uri, Path(folder)), version.predictions_digest
+        )
         test = read_features(here.storage, features, "test")
         pipeline = load(fetched / "model.skops", version.model_digest)
         assert different_rows(stored, test, predict(pipeline, test[features.names])) == 0

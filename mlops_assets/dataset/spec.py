@@ -1,6 +1,7 @@
 """What a system declares about its data."""
 
 import re
+from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Literal
 
@@ -53,7 +54,25 @@ class ColumnSpec(Declared):
             raise Mistake(("min" if self.min is not None else "max",), f"a {self.type} column has no range")
         if self.pattern is not None and self.type != "string":
             raise Mistake(("pattern",), f"a pattern is for string columns, this one is {self.type}")
+        for mistake in (*self._foreign_bounds(), *self._foreign_values()):
+            raise mistake
         return self
+
+    def _foreign_bounds(self) -> Iterator[Mistake]:
+        wanted = date if self.type in ("date", "datetime") else float
+        for key, bound in (("min", self.min), ("max", self.max)):
+            if bound is not None and not isinstance(bound, wanted):
+                yield Mistake((key,), f"{bound!r} is no {self.type}")
+        if isinstance(self.min, float) and isinstance(self.max, float) and self.min > self.max:
+            yield Mistake(("min",), f"min {self.min:g} is above max {self.max:g}")
+
+    def _foreign_values(self) -> Iterator[Mistake]:
+        for index, value in enumerate(self.allowed or []):
+            if isinstance(value, bool) and self.type != "boolean":
+                told = f"{value!r} is a boolean in YAML; quote words such as 'yes', 'no', 'on', 'off'"
+                yield Mistake(("allowed", index), told)
+            if self.type in ("integer", "float") and not isinstance(value, int | float):
+                yield Mistake(("allowed", index), f"{value!r} is no {self.type}")
 
 
 class FormatSpec(Declared):

@@ -148,7 +148,7 @@ def _described(gate: GateSpec) -> str:
     if gate.check:
         return f"Better than the majority or mean guess by a paired bootstrap{where}."
     bound = f"at least {gate.at_least:g}" if gate.at_least is not None else f"at most {gate.at_most:g}"
-    end = "the conservative end of its interval" if gate.on == "interval" else "its value"
+    end = "the conservative end of its interval" if gate.judged_on == "interval" else "its value"
     return f"{gate.metric}: {end} is {bound}{where}, on {gate.min_rows} rows or more."
 
 

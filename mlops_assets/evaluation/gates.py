@@ -39,7 +39,7 @@ def _meets_bound(gate: GateSpec, evidence: Evidence) -> Verdict:
     if found.value is None:
         reason = obstacle(gate.metric, evidence.outcomes) or found.note
         return _not_evaluated(gate, f"{gate.metric}: {reason}", found.rows)
-    seen = found.value if gate.on == "value" else _conservative_end(gate, found)
+    seen = found.value if gate.judged_on == "value" else _conservative_end(gate, found)
     if seen is None:
         return _not_evaluated(gate, f"{gate.metric} {figure(found.value)}: {found.note}", found.rows, found.value)
     return _verdict(
@@ -69,7 +69,7 @@ def _within(gate: GateSpec, seen: float) -> bool:
 def _demand(gate: GateSpec) -> str:
     bound = gate.at_least if gate.at_least is not None else gate.at_most
     side = "at least" if gate.at_least is not None else "at most"
-    end = "" if gate.on == "value" else f"{'lower' if gate.at_least is not None else 'upper'} end "
+    end = "" if gate.judged_on == "value" else f"{'lower' if gate.at_least is not None else 'upper'} end "
     return f"{end}{side} {bound_text(bound or 0)}"
 
 

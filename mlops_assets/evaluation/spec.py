@@ -30,7 +30,7 @@ class GateSpec(Declared):
     """Smallest passing value."""
     at_most: float | None = None
     """Largest passing value."""
-    on: Literal["value", "interval"] = "value"
+    judged_on: Literal["value", "interval"] = "value"
     """``interval``: the conservative end of the 95 % interval must meet the bound."""
     check: Literal["beats_baseline"] | None = None
     """``beats_baseline``: better than the majority/mean baseline by a paired bootstrap."""
@@ -63,7 +63,7 @@ class GateSpec(Declared):
         base = self.check or f"{self.metric}_{'at_least' if self.at_least is not None else 'at_most'}"
         if self.check and self.metric:
             base = f"{base}_{self.metric}"
-        if self.on == "interval":
+        if self.judged_on == "interval":
             base = f"{base}_interval"
         if self.slice is None:
             return base

@@ -152,10 +152,8 @@ def test_a_key_of_two_columns_reports_both_values():
 @pytest.mark.parametrize(
     ("column", "message"),
     [
-        ({"type": "integer", "allowed": ["x"]}, "'x' is no integer"),
-        ({"type": "string", "allowed": [True, False]}, "quote words"),
-        ({"type": "float", "min": "2014-01-01"}, "is no float"),
-        ({"type": "date", "min": 5}, "is no date"),
+        ({"type": "integer", "allowed": [7, 7.5]}, "'7.5' is no integer"),
+        ({"type": "date", "allowed": ["soon"]}, "'soon' is no date"),
     ],
 )
 def test_a_contract_that_cannot_be_meant_is_refused(column: dict[str, Any], message: str):

@@ -50,11 +50,11 @@ SOUTH = {"column": "region", "equals": "south"}
             "failed",
             "accuracy 0.900 [0.842, 0.950] on 120 rows, at least 0.901",
         ),
-        ({"metric": "accuracy", "at_least": 0.86, "on": "interval"}, "failed", "lower end at least 0.86"),
-        ({"metric": "accuracy", "at_least": 0.84, "on": "interval"}, "passed", "lower end at least 0.84"),
+        ({"metric": "accuracy", "at_least": 0.86, "judged_on": "interval"}, "failed", "lower end at least 0.86"),
+        ({"metric": "accuracy", "at_least": 0.84, "judged_on": "interval"}, "passed", "lower end at least 0.84"),
         ({"metric": "log_loss", "at_most": 0.5}, "passed", "on 120 rows, at most 0.50"),
         ({"metric": "log_loss", "at_most": 0.4}, "failed", "log_loss 0.431"),
-        ({"metric": "log_loss", "at_most": 0.45, "on": "interval"}, "failed", "upper end at most 0.45"),
+        ({"metric": "log_loss", "at_most": 0.45, "judged_on": "interval"}, "failed", "upper end at most 0.45"),
         (
             {"metric": "accuracy", "at_least": 0.8, "slice": SOUTH},
             "failed",
@@ -146,7 +146,7 @@ def test_a_metric_that_cannot_be_computed_is_no_pass_and_no_zero(labels_only: Ev
 
 def test_a_gate_on_an_interval_that_the_rows_cannot_give_is_not_evaluated(evidence: Evidence) -> None:
     grouped = replace(evidence, group="code")
-    gate = GateSpec(metric="accuracy", at_least=0.1, on="interval")
+    gate = GateSpec(metric="accuracy", at_least=0.1, judged_on="interval")
     verdict = judge(gate, grouped)
     assert (verdict.outcome, verdict.value) == ("not evaluated", 0.9)
     assert "no interval from 2 independent rows or groups" in verdict.reason

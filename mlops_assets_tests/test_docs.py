@@ -1,0 +1,40 @@
+"""What README and docs declare is what the platform takes."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mlops_assets.spec import SystemSpec
+
+REPOSITORY = Path(__file__).parents[1]
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+
+
+def yaml_blocks(page: Path) -> list[dict[str, Any]]:
+    return [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)]
+
+
+def test_the_example_of_the_readme_is_a_declaration():
+    [example] = yaml_blocks(REPOSITORY / "README.md")
+    spec = SystemSpec.model_validate(example["attributes"])
+    assert spec.feature_columns() == ["months", "plan", "spend"]
+
+
+def test_the_pieces_of_the_guide_fit_together():
+    attributes: dict[str, Any] = {"name": "houses", "task": "regression"}
+    for block in yaml_blocks(REPOSITORY / "docs" / "own_system.md"):
+        attributes |= block
+    columns = attributes["dataset"]["columns"]
+    columns["floors"] = {"type": "integer"}
+    spec = SystemSpec.model_validate(attributes)
+    assert "agent_fee" not in spec.feature_columns()
+    assert len(spec.evaluation.gates) == 5
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path):
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text())
+    assert [target for target in targets if not (page.parent / target).exists()] == []
