@@ -32,6 +32,7 @@ lint: $(VENV)/installed
 	$(BIN)/pyright
 	$(BIN)/python -m pytest -q mlops_assets_tests/test_house.py
 	$(BIN)/mlops doctor --declarations
+	@$(BIN)/mlops instance > /dev/null
 	$(BIN)/dg check defs
 
 format: $(VENV)/installed

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -44,8 +45,8 @@ def land(
     if retract:
         _tell(retracted_story(storage, spec, retract, reason), as_json)
     else:
-        with console.status(f"Landing into {spec.name} …"):
-            story = landed_story(storage, spec, files or [])
+        with console.status(f"Landing into {spec.name} …") as status:
+            story = landed_story(storage, spec, files or [], lambda *read: status.update(_progress(spec, *read)))
         _tell(story, as_json)
 
 
@@ -95,12 +96,18 @@ def run(
 
 
 @app.command()
-def report(system: System, as_json: Json = False) -> None:
+def report(
+    system: System,
+    html: Annotated[Path | None, typer.Option(help="Also write the newest evaluation's HTML report here.")] = None,
+    as_json: Json = False,
+) -> None:
     """Print where a system stands: data, split, metrics, gates, version, champion."""
-    from mlops_assets.standing import standing, tables
+    from mlops_assets.standing import standing, tables, write_html
 
     settings, spec = _opened(system)
     story = standing(settings, spec)
+    if html is not None:
+        write_html(settings, spec, html)
     if as_json:
         _tell(story, as_json)
         return
@@ -147,6 +154,11 @@ def _prepare() -> None:
 def _opened(system: str) -> tuple[Settings, SystemSpec]:
     settings = Settings()
     return settings, find_system(system, [SHIPPED, *settings.systems])
+
+
+def _progress(spec: SystemSpec, read: int, total: int | None) -> str:
+    share = f" of {total / 1e6:,.0f}" if total else ""
+    return f"Landing into {spec.name}: {read / 1e6:,.0f}{share} MB …"
 
 
 def _tell(story: dict[str, Any], as_json: bool, text: str | None = None) -> None:

@@ -1,5 +1,6 @@
 """What the command line tells after landing or retracting."""
 
+from collections.abc import Callable
 from typing import Any
 
 from mlops_assets.errors import LandingError
@@ -7,11 +8,13 @@ from mlops_assets.spec import SystemSpec
 from mlops_assets.storage import Storage
 
 
-def landed_story(storage: Storage, spec: SystemSpec, files: list[str]) -> dict[str, Any]:
-    """Land ``files``, or the sample when there are none."""
+def landed_story(
+    storage: Storage, spec: SystemSpec, files: list[str], on_progress: Callable[[int, int | None], None]
+) -> dict[str, Any]:
+    """Land ``files``, or the sample when there are none; ``on_progress`` is told bytes read and bytes in all."""
     from mlops_assets.dataset.landing import land, land_sample
 
-    landed = [land(storage, spec.name, file) for file in files] if files else [land_sample(storage, spec)]
+    landed = [land(storage, spec.name, file, on_progress) for file in files] or [land_sample(storage, spec)]
     fates = {batch.batch: _fate(storage, spec, batch.batch) for batch in landed}
     batches = [
         {

@@ -1,5 +1,7 @@
 """Records: the small frozen facts that stages hand on, kept in an append-only SQL table."""
 
+import sqlite3
+import time
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
@@ -99,10 +101,7 @@ class RecordStore:
         engine = sa.create_engine(self.url, pool_pre_ping=True)
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _prepare_sqlite)
-        with engine.begin() as connection:
-            connection.execute(sa.schema.CreateTable(self._table, if_not_exists=True))
-            for index in self._table.indexes:
-                connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
+        create(engine, self._table)
         return engine
 
     @cached_property
@@ -124,6 +123,33 @@ class RecordStore:
         )
 
 
+def create(engine: "Engine", table: "Table") -> None:
+    """Make ``table`` and its indexes where they are missing."""
+    from sqlalchemy.exc import IntegrityError, ProgrammingError
+
+    try:
+        _create(engine, table)
+    except (IntegrityError, ProgrammingError):
+        _create(engine, table)  # PostgreSQL refuses one of two that make it at once; now it is there
+
+
+def _create(engine: "Engine", table: "Table") -> None:
+    from sqlalchemy.schema import CreateIndex, CreateTable
+
+    with engine.begin() as connection:
+        connection.execute(CreateTable(table, if_not_exists=True))
+        for index in table.indexes:
+            connection.execute(CreateIndex(index, if_not_exists=True))
+
+
 def _prepare_sqlite(connection, _) -> None:
     connection.execute("PRAGMA busy_timeout=30000")
-    connection.execute("PRAGMA journal_mode=WAL")
+    last = time.monotonic() + 30
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:  # of two that switch a fresh file, SQLite refuses one without waiting
+            if time.monotonic() > last:
+                raise
+            time.sleep(0.01)

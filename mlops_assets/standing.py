@@ -1,9 +1,12 @@
 """Where a system stands: the newest record of every stage, told in one page."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
+from mlops_assets.errors import StorageError
 from mlops_assets.evaluation.version import EvaluationReport, MetricSummary
 from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model.version import ModelVersion
@@ -55,6 +58,22 @@ def standing(settings: Settings, spec: SystemSpec) -> dict[str, Any]:
             "mlflow": "make ui, then http://localhost:5000",
         },
     }
+
+
+def write_html(settings: Settings, spec: SystemSpec, target: Path) -> None:
+    """Copy the newest evaluation's HTML report to ``target``.
+
+    Raises:
+        StorageError: if the system has not been evaluated yet.
+    """
+    from mlops_assets.resources.tracking import MlflowTracking
+
+    record = settings.open_storage().records.latest(EvaluationReport, spec.name)
+    if record is None:
+        raise StorageError(f"{spec.name} has no evaluation yet. Remedy: mlops run {spec.name}")
+    tracking = MlflowTracking(tracking_uri=settings.mlflow_uri)
+    with TemporaryDirectory() as folder:
+        target.write_bytes(tracking.fetch(record.html_uri, Path(folder)).read_bytes())
 
 
 def tables(story: dict[str, Any]) -> "Iterator[Table | str]":
@@ -132,7 +151,7 @@ def _where(story: dict[str, Any]) -> "Table":
     for name, place in story["where"].items():
         table.add_row(name, place)
     if story["evaluation"]:
-        table.add_row("report", story["evaluation"]["html_uri"])
+        table.add_row("report", f"mlops report {story['system']} --html report.html")
     return table
 
 

@@ -47,7 +47,9 @@ def test_the_tour_from_landing_to_retraction(shell: Shell, tmp_path: Path):
     assert story["dataset"]["rows"] == 178
     assert story["champion"]["champion"] == 1
     assert all(gate["outcome"] == "passed" for gate in story["evaluation"]["verdicts"])
-    text = shell.mlops("report", "wine_quality").stdout
+    page = tmp_path / "report.html"
+    text = shell.mlops("report", "wine_quality", "--html", str(page)).stdout
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     for wanted in ("178 rows", "accuracy_at_least", "linear baseline", "version 1", "the first registered version"):
         assert wanted in text
 

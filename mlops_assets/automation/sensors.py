@@ -53,18 +53,19 @@ def new_dataset_version(spec: SystemSpec, jobs: Jobs) -> dg.SensorDefinition:
         default_status=default_status(dg.DefaultSensorStatus),
     )
     def sensor(context: dg.SensorEvaluationContext, asset_event: dg.EventLogEntry) -> dg.RunRequest | dg.SkipReason:
-        digest = (
-            (asset_event.asset_materialization.tags or {}).get("dagster/data_version")
-            if (asset_event.asset_materialization)
-            else None
-        )
-        if digest is None:
+        version = _data_version(asset_event)
+        if version is None:
             return dg.SkipReason("The materialisation carries no data version.")
         if asset_event.job_name == jobs.lifecycle.name:
             return dg.SkipReason(f"Run {asset_event.run_id} trains on this version itself.")
-        return dg.RunRequest(run_key=f"{spec.name}-{digest}", tags={"mlops/dataset": digest[:16]})
+        return dg.RunRequest(run_key=f"{spec.name}-{version}", tags={"mlops/dataset": version[:24]})
 
     return sensor
+
+
+def _data_version(event: dg.EventLogEntry) -> str | None:
+    materialization = event.asset_materialization
+    return (materialization.tags or {}).get("dagster/data_version") if materialization else None
 
 
 def _request(context: dg.SensorEvaluationContext, names: Sequence[str]) -> dg.RunRequest | dg.SkipReason:

@@ -45,7 +45,7 @@ def dataset_asset(spec: SystemSpec) -> dg.AssetsDefinition:
         if version is None:
             raise dg.Failure(_empty(spec, contract.reason if ingestion.outcomes else ""), allow_retries=False)
         return dg.MaterializeResult(
-            data_version=dg.DataVersion(version.digest),
+            data_version=dg.DataVersion(f"{version.table_version}-{version.digest}"),
             metadata={
                 "dagster/row_count": version.rows,
                 "dagster/column_schema": _schema(spec),

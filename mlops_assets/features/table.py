@@ -3,6 +3,7 @@
 import json
 from typing import TYPE_CHECKING
 
+from mlops_assets.dataset.commit import Overtaken, until_committed
 from mlops_assets.errors import StorageError
 from mlops_assets.features.version import FeaturesVersion, Part
 from mlops_assets.storage import Storage
@@ -23,24 +24,13 @@ PROPERTIES = {"delta.enableExpiredLogCleanup": "false"}
 def write_features(storage: Storage, system: str, table: "pl.DataFrame", digest: str) -> int:
     """Commit ``table`` as the version ``digest`` and return its Delta version.
 
-    A commit that a killed run left behind under the same digest is taken over instead of written again.
-    """
-    from deltalake import CommitProperties, write_deltalake
+    A commit that a killed run left behind under the same digest, or that another run made meanwhile, is taken
+    over instead of written again.
 
-    url = storage.table(system, NAME)
-    latest = _latest(storage, url)
-    if latest is not None and _digest_at(storage, url, latest.version()) == digest and _is_whole(storage, latest):
-        return latest.version()
-    write_deltalake(
-        url,
-        table,
-        mode="overwrite",
-        schema_mode="overwrite",
-        configuration=PROPERTIES,
-        storage_options=storage.options or None,
-        commit_properties=CommitProperties(custom_metadata={DIGEST: digest}),
-    )
-    return _written(storage, url, digest, after=-1 if latest is None else latest.version())
+    Raises:
+        StorageError: if other runs always committed first.
+    """
+    return until_committed(lambda: _write(storage, storage.table(system, NAME), table, digest))
 
 
 def read_features(storage: Storage, version: FeaturesVersion, part: Part | None = None) -> "pd.DataFrame":
@@ -104,13 +94,30 @@ def _latest(storage: Storage, url: str) -> "DeltaTable | None":
     return DeltaTable(url, storage_options=options)
 
 
-def _written(storage: Storage, url: str, digest: str, after: int) -> int:
+def _write(storage: Storage, url: str, table: "pl.DataFrame", digest: str) -> int:
+    from deltalake import CommitProperties, write_deltalake
+    from deltalake.exceptions import CommitFailedError
+
     latest = _latest(storage, url)
-    versions = range(latest.version() if latest else after, after, -1)
-    for version in versions:
-        if _digest_at(storage, url, version) == digest:
-            return version
-    raise StorageError(f"The commit of features {digest!r} is not in the log of {url!r}. Remedy: run the stage again.")
+    if latest is not None and _digest_at(storage, url, latest.version()) == digest and _is_whole(storage, latest):
+        return latest.version()
+    version = 0 if latest is None else latest.version() + 1
+    try:
+        write_deltalake(
+            url if latest is None else latest,
+            table,
+            mode="overwrite",
+            schema_mode="overwrite",
+            configuration=PROPERTIES,
+            storage_options=storage.options or None,
+            # A retried commit would not remove the rows that came in between: both would be in this version.
+            commit_properties=CommitProperties(custom_metadata={DIGEST: digest}, max_commit_retries=0),
+        )
+    except CommitFailedError as error:
+        raise Overtaken(str(error)) from error
+    if _digest_at(storage, url, version) != digest:
+        raise Overtaken(f"version {version} of {url!r} is not features {digest!r}")
+    return version
 
 
 def _digest_at(storage: Storage, url: str, version: int) -> str | None:

@@ -49,7 +49,7 @@ def registered_version_asset(spec: SystemSpec) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         store = storage.open()
         model = require(store, ModelVersion, spec.name, f"materialise {spec.name}/model")
-        with refusals(), TemporaryDirectory() as folder:
+        with refusals(), tracking.answering(), TemporaryDirectory() as folder:
             tracking.ping()
             report = passed_report(store, tracking, model, Path(folder))
             stored = _stored_predictions(tracking, report, Path(folder))
@@ -61,16 +61,16 @@ def registered_version_asset(spec: SystemSpec) -> dg.AssetsDefinition:
                 digest=report.digest,
                 version=number,
                 model_digest=model.digest,
-                model_uri=model.uri,
+                model_uri=registry.version(number).source or model.uri,
                 features_digest=model.features_digest,
                 dataset_digest=model.dataset_digest,
                 predictions_uri=report.predictions_uri,
                 predictions_digest=report.predictions_digest,
                 verdicts=verdicts,
             )
-            if record != store.records.find(RegisteredVersion, spec.name, record.digest):
+            if record != store.records.latest(RegisteredVersion, spec.name):
                 store.records.append(record, context.run.run_id)
-                Ledger(store.records).append(_entry(record, "registered", "every blocking gate passed", context))
+            Ledger(store.records).append_once(_entry(record, "registered", "every blocking gate passed", context))
         return dg.MaterializeResult(
             data_version=dg.DataVersion(f"{spec.name}/{number}"),
             metadata={
@@ -102,7 +102,7 @@ def champion_asset(spec: SystemSpec) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         store = storage.open()
         challenger = require(store, RegisteredVersion, spec.name, f"materialise {spec.name}/{VERSION}")
-        with refusals(), TemporaryDirectory() as folder:
+        with refusals(), tracking.answering(), TemporaryDirectory() as folder:
             tracking.ping()
             require_passed(challenger.name, challenger.verdicts, f"materialise {VERSION} again")
             model = _model_of(store, challenger)
@@ -113,11 +113,12 @@ def champion_asset(spec: SystemSpec) -> dg.AssetsDefinition:
                     f"{report.digest[:12]}. Remedy: materialise {VERSION}, then champion"
                 )
             registry, ledger = Registry(tracking.client, spec.name), Ledger(store.records)
-            previous = settle(registry, ledger)
+            in_force = settle(registry, ledger)
+            previous = in_force.version if in_force else None
             judgement = _judgement(spec, store, tracking, challenger, previous, Path(folder))
             if judgement.decision == "promoted" and previous != challenger.version:
-                ledger.append(_promotion(ledger, challenger, previous, judgement, context))
-                registry.set_champion(challenger.version)
+                ledger.append(_promotion(challenger, in_force, judgement, context))
+                settle(registry, ledger)
             elif judgement.decision == "kept":
                 ledger.append(_entry(challenger, "kept", judgement.reason, context, previous))
         decision = _decision(spec, challenger, previous, judgement)
@@ -165,14 +166,15 @@ def passed_report(store: Storage, tracking: MlflowTracking, model: ModelVersion,
     return record
 
 
-def settle(registry: Registry, ledger: Ledger) -> int | None:
-    """The champion in force; a promotion whose alias was not moved before a crash is completed."""
-    entry = ledger.champion(registry.system)
-    if entry is None:
-        return None
-    if registry.champion() != entry.version:
+def settle(registry: Registry, ledger: Ledger) -> Entry | None:
+    """The promotion in force, once the alias is on its version.
+
+    That completes a promotion cut off before the alias moved; and where two runs move it at once, the last one
+    to do so looks again, so that the alias follows the ledger in the end.
+    """
+    while (entry := ledger.champion(registry.system)) is not None and registry.champion() != entry.version:
         registry.set_champion(entry.version)
-    return entry.version
+    return entry
 
 
 def _tags(model: ModelVersion, report: EvaluationReport, context: dg.AssetExecutionContext) -> dict[str, str]:
@@ -332,16 +334,13 @@ def _entry(
 
 
 def _promotion(
-    ledger: Ledger,
-    version: RegisteredVersion,
-    previous: int | None,
-    judgement: Judgement,
-    context: dg.AssetExecutionContext,
+    version: RegisteredVersion, in_force: Entry | None, judgement: Judgement, context: dg.AssetExecutionContext
 ) -> Entry:
+    """The next generation after the promotion that ``version`` was compared with, and no later one."""
     from dataclasses import replace
 
-    last = ledger.champion(version.system)
-    generation = 1 if last is None or last.generation is None else last.generation + 1
+    previous = in_force.version if in_force else None
+    generation = 1 + ((in_force.generation or 0) if in_force else 0)
     return replace(_entry(version, "promoted", judgement.reason, context, previous), generation=generation)
 
 

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from mlops_assets.errors import StorageError
-from mlops_assets.records import RecordStore
+from mlops_assets.records import RecordStore, create
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
@@ -56,6 +56,18 @@ class Ledger:
                 "Remedy: materialise champion again; it compares with the new one."
             ) from error
 
+    def append_once(self, entry: Entry) -> None:
+        """Write ``entry`` unless this event of this version and report is there already."""
+        import sqlalchemy as sa
+
+        table = self._table
+        values = {name: value for name, value in vars(entry).items() if name != "at"}
+        same = [table.c[name] == values[name] for name in ("system", "event", "version", "report_digest")]
+        row = sa.select(*(sa.literal(value, table.c[name].type) for name, value in values.items()))
+        unless_there = row.where(~sa.exists().where(*same))
+        with self._records.engine.begin() as connection:
+            connection.execute(table.insert().from_select(list(values), unless_there))
+
     def champion(self, system: str) -> Entry | None:
         """The promotion that is in force, or None."""
         return next((entry for entry in reversed(self.entries(system)) if entry.event == "promoted"), None)
@@ -88,8 +100,5 @@ class Ledger:
             sa.Column("at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
             sa.UniqueConstraint("system", "generation", name="mlops_ledger_one_promotion"),
         )
-        with self._records.engine.begin() as connection:
-            connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
-            for index in table.indexes:
-                connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
+        create(self._records.engine, table)
         return table

@@ -28,12 +28,17 @@ class Registry:
         made = self._client.create_model_version(
             self.system, model_uri, run_id=mlflow_run_id, tags=tags, description=description
         )
-        return int(made.version)
+        first = self.version_of_report(tags[REPORT_TAG])
+        if first is None or first.version == made.version:
+            return int(made.version)
+        self._client.delete_model_version(self.system, made.version)  # another run was registering it meanwhile
+        return int(first.version)
 
     def version_of_report(self, digest: str) -> "MlflowVersion | None":
-        """The version whose report has this digest, or None."""
+        """The first version whose report has this digest, or None."""
         query = f"name = '{self.system}' and tags.`{REPORT_TAG}` = '{digest}'"
-        return next(iter(self._client.search_model_versions(query)), None)
+        found = self._client.search_model_versions(query)
+        return min(found, key=lambda version: int(version.version), default=None)
 
     def version(self, number: int) -> "MlflowVersion":
         """One version.

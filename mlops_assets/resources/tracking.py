@@ -39,6 +39,8 @@ class MlflowTracking(dg.ConfigurableResource):
         """A client of this tracking URI; makes the schema of a fresh sqlite file once."""
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")  # 15 s, not the four minutes of MLflow's default
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
         import mlflow
 
         self._make_schema()
@@ -66,6 +68,21 @@ class MlflowTracking(dg.ConfigurableResource):
             ) from error
 
     @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Tell of an MLflow that went away during the block by its address and remedy, as ``ping`` does.
+
+        Raises:
+            TrackingError: if MLflow failed and does not answer any more.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            yield
+        except MlflowException:
+            self.ping()
+            raise
+
+    @contextmanager
     def asset_run(self, context: dg.AssetExecutionContext, experiment: str) -> Iterator["Run"]:
         """Run the block inside a child of this Dagster run's MLflow run.
 
@@ -77,17 +94,18 @@ class MlflowTracking(dg.ConfigurableResource):
         client = self.client
         experiment_id = self._experiment(client, experiment)
         parent = self._parent(client, context, experiment_id)
-        try:
-            with mlflow.start_run(
-                experiment_id=experiment_id,
-                run_name=context.asset_key.to_user_string(),
-                parent_run_id=parent,
-                nested=True,
-                tags=self._tags(context, role="asset") | {"dagster.asset": context.asset_key.to_user_string()},
-            ) as run:
-                yield run
-        finally:
-            self._settle(client, parent)
+        with self.answering():
+            try:
+                with mlflow.start_run(
+                    experiment_id=experiment_id,
+                    run_name=context.asset_key.to_user_string(),
+                    parent_run_id=parent,
+                    nested=True,
+                    tags=self._tags(context, role="asset") | {"dagster.asset": context.asset_key.to_user_string()},
+                ) as run:
+                    yield run
+            finally:
+                self._settle(client, parent)
 
     def log_model(
         self,

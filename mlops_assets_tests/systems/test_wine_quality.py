@@ -229,4 +229,5 @@ def test_dagster_records_which_versions_were_used(platform: Platform, wine: Syst
     assert event is not None
     assert event.asset_materialization is not None
     tags = event.asset_materialization.tags or {}
-    assert tags["dagster/input_data_version/wine_quality/dataset"] == dataset.digest
+    used = tags["dagster/input_data_version/wine_quality/dataset"]
+    assert used == f"{dataset.table_version}-{dataset.digest}"
