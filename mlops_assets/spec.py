@@ -9,7 +9,7 @@ from pydantic import model_validator
 from mlops_assets.automation.spec import AutomationSpec, ResourcesSpec
 from mlops_assets.dataset.spec import DatasetSpec
 from mlops_assets.declared import Declared, Mistake, Name, Task, one_of
-from mlops_assets.evaluation.catalogue import BINARY_ONLY, METRICS, metrics_of
+from mlops_assets.evaluation.catalogue import BINARY_ONLY, METRICS, diagnoses_of, measures_of, metrics_of
 from mlops_assets.evaluation.spec import EvaluationSpec
 from mlops_assets.features.spec import FeaturesSpec
 from mlops_assets.model.spec import ModelSpec
@@ -62,7 +62,8 @@ class SystemSpec(Declared):
         """Dataset columns that travel beside the features: group, time and what gates slice by."""
         split = self.features.split
         slices = [gate.slice.column for gate in self.evaluation.gates if gate.slice]
-        return list(dict.fromkeys(name for name in (split.group, split.time, *slices) if name))
+        columns = (split.group, split.time, *slices, *self.evaluation.protected)
+        return list(dict.fromkeys(name for name in columns if name))
 
     def digest(self, *parts: str) -> str:
         """SHA-256 of the named parts of the declaration: what a stage's code version is made of."""
@@ -74,6 +75,7 @@ class SystemSpec(Declared):
         yield from self._unknown_columns()
         yield from self._impossible_features()
         yield from self._foreign_metrics()
+        yield from self._foreign_diagnoses()
 
     def _unknown_columns(self) -> Iterator[Mistake]:
         features, split = self.features, self.features.split
@@ -82,6 +84,7 @@ class SystemSpec(Declared):
             (("features", "split", "time"), split.time),
             *((("features", "columns", i), name) for i, name in enumerate(features.columns or [])),
             *((("features", "exclude", i), name) for i, name in enumerate(features.exclude)),
+            *((("evaluation", "protected", i), name) for i, name in enumerate(self.evaluation.protected)),
             *(
                 (("evaluation", "gates", i, "slice", "column"), gate.slice.column)
                 for i, gate in enumerate(self.evaluation.gates)
@@ -125,6 +128,19 @@ class SystemSpec(Declared):
         for index, name in enumerate(names):
             if name in names[:index]:
                 yield Mistake(("evaluation", "gates", index), f"a gate {name!r} is declared twice")
+
+    def _foreign_diagnoses(self) -> Iterator[Mistake]:
+        evaluation, known = self.evaluation, measures_of(self.task)
+        for index, name in enumerate(evaluation.diagnoses or []):
+            if name not in diagnoses_of(self.task):
+                allowed = one_of(diagnoses_of(self.task))
+                yield Mistake(
+                    ("evaluation", "diagnoses", index), f"{name!r} is no {self.task} diagnosis. It has: {allowed}"
+                )
+        for index, gate in enumerate(evaluation.gates):
+            if gate.measure is not None and gate.measure not in known:
+                told = f"{gate.measure!r} is not a measure. Measures: {one_of(known)}"
+                yield Mistake(("evaluation", "gates", index, "measure"), told)
 
     def _declared_classes(self) -> int:
         return len(self.dataset.columns[self.dataset.target].allowed or [])

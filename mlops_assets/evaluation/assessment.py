@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlops_assets.evaluation.catalogue import METRICS, PRIMARY
+from mlops_assets.evaluation.diagnosis import Subject
 from mlops_assets.evaluation.diagrams import (
     class_table,
     confusion_matrix,
@@ -13,6 +14,7 @@ from mlops_assets.evaluation.diagrams import (
     sampled_points,
 )
 from mlops_assets.evaluation.evidence import Evidence, gather_evidence
+from mlops_assets.evaluation.examination import examine, wanted
 from mlops_assets.evaluation.gates import judge
 from mlops_assets.evaluation.importance import permutation_importance
 from mlops_assets.evaluation.intervals import Estimate
@@ -36,6 +38,7 @@ def assess(
     baselines: Mapping[str, Predictions],
     pipeline: Any,
     model_digest: str,
+    validation: "pd.DataFrame | None" = None,
 ) -> Report:
     """Everything about one model on the test ``rows``; equal inputs give a report with an equal digest.
 
@@ -48,6 +51,9 @@ def assess(
     with threadpool_limits(limits=1, user_api="blas"):
         evidence = _evidence(spec, features, rows, predictions, baselines)
         primary = spec.registry.metric or PRIMARY[spec.task]
+        held_out = rows.iloc[:0] if validation is None else validation
+        subject = Subject(spec, features, pipeline, rows, held_out, predictions, evidence.bootstrap)
+        diagnoses = examine(wanted(spec.evaluation, spec.task), subject)
         report = Report(
             system=spec.name,
             description=spec.description,
@@ -66,10 +72,11 @@ def assess(
             resamples=spec.evaluation.resamples,
             seed=spec.model.seed,
             metrics=_metrics(evidence),
-            gates=[judge(gate, evidence) for gate in spec.evaluation.gates],
+            gates=[judge(gate, evidence, diagnoses) for gate in spec.evaluation.gates],
             importance=permutation_importance(
                 pipeline, rows.loc[:, features.names], evidence.outcomes, primary, spec.model.seed
             ),
+            diagnoses=diagnoses,
             notes=_notes(evidence),
             **_diagrams(evidence.outcomes, spec.model.seed),
         )

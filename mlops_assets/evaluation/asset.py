@@ -53,7 +53,8 @@ def evaluation_asset(spec: SystemSpec) -> dg.AssetsDefinition:
                 raise StorageError(f"Features version {model.features_digest[:12]} of {spec.name} has no record")
             test = read_features(store, features, "test")
             with tracking.asset_run(context, experiment=spec.name) as run:
-                report, predictions = _assessed(spec, features, model, test, tracking, Path(folder))
+                validation = read_features(store, features, "validation")
+                report, predictions = _assessed(spec, features, model, (test, validation), tracking, Path(folder))
                 record = _log(report, predictions, test, model, tracking, run, Path(folder))
         store.records.append(record, context.run.run_id)
         return dg.MaterializeResult(
@@ -79,7 +80,7 @@ def _assessed(
     spec: SystemSpec,
     features: FeaturesVersion,
     model: ModelVersion,
-    test: "pd.DataFrame",
+    rows: "tuple[pd.DataFrame, pd.DataFrame]",
     tracking: MlflowTracking,
     folder: Path,
 ) -> "tuple[Report, Predictions]":
@@ -89,13 +90,15 @@ def _assessed(
 
     fetched = tracking.fetch(model.uri, folder / "model")
     pipeline = load(fetched / "model.skops", model.digest, declared=model.declared)
+    test, validation = rows
     inputs = test.loc[:, features.names]
     baselines = {}
     for name, digest in model.baselines.items():
         path = tracking.fetch(f"runs:/{model.mlflow_run_id}/baselines/{name}.skops", folder)
         baselines[name] = predict(load(path, digest), inputs)
     predictions = predict(pipeline, inputs)
-    return assess(spec, features, test, predictions, baselines, pipeline, model.digest), predictions
+    report = assess(spec, features, test, predictions, baselines, pipeline, model.digest, validation)
+    return report, predictions
 
 
 def _log(
@@ -149,7 +152,7 @@ def _described(gate: GateSpec) -> str:
         return f"Better than the majority or mean guess by a paired bootstrap{where}."
     bound = f"at least {gate.at_least:g}" if gate.at_least is not None else f"at most {gate.at_most:g}"
     end = "the conservative end of its interval" if gate.judged_on == "interval" else "its value"
-    return f"{gate.metric}: {end} is {bound}{where}, on {gate.min_rows} rows or more."
+    return f"{gate.metric or gate.measure}: {end} is {bound}{where}, on {gate.min_rows} rows or more."
 
 
 def _metrics_table(report: "Report") -> str:

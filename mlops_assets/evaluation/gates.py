@@ -1,11 +1,13 @@
 """Gates: each declared condition judged on the evidence; what cannot be judged is not passed."""
 
 import traceback
+from collections.abc import Sequence
 from typing import Any
 
 from mlops_assets.errors import NotEvaluated
 from mlops_assets.evaluation.catalogue import PRIMARY
 from mlops_assets.evaluation.comparison import Comparison, compare_outcomes
+from mlops_assets.evaluation.diagnosis import Diagnosis, Measure
 from mlops_assets.evaluation.evidence import SIMPLE, Evidence
 from mlops_assets.evaluation.figures import bound_text, figure, interval_text
 from mlops_assets.evaluation.intervals import Estimate
@@ -14,9 +16,11 @@ from mlops_assets.evaluation.spec import GateSpec
 from mlops_assets.verdict import Outcome, Verdict
 
 
-def judge(gate: GateSpec, evidence: Evidence) -> Verdict:
+def judge(gate: GateSpec, evidence: Evidence, diagnoses: Sequence[Diagnosis] = ()) -> Verdict:
     """The verdict of one gate; whatever hinders it, an error included, makes it "not evaluated"."""
     try:
+        if gate.measure is not None:
+            return _measures_up(gate, diagnoses)
         chosen = evidence.sliced(gate.slice)
         if len(chosen.outcomes) < gate.min_rows:
             return _too_few(gate, evidence, chosen)
@@ -53,7 +57,28 @@ def _meets_bound(gate: GateSpec, evidence: Evidence) -> Verdict:
     )
 
 
-def _conservative_end(gate: GateSpec, found: Estimate) -> float | None:
+def _measures_up(gate: GateSpec, diagnoses: Sequence[Diagnosis]) -> Verdict:
+    assert gate.measure is not None, "the declaration is checked"
+    diagnosis, _, name = gate.measure.partition(".")
+    found = next((m for d in diagnoses if d.name == diagnosis for m in d.measures if m.name == name), None)
+    if found is None or found.value is None:
+        return _not_evaluated(gate, f"{gate.measure}: {found.note if found else 'was not examined'}")
+    if found.rows < gate.min_rows:
+        return _not_evaluated(gate, f"{found.rows:,} rows, the gate needs {gate.min_rows}", found.rows, found.value)
+    seen = found.value if gate.judged_on == "value" else _conservative_end(gate, found)
+    if seen is None:
+        return _not_evaluated(gate, f"{gate.measure} {figure(found.value)} has no interval", found.rows, found.value)
+    return _verdict(
+        gate,
+        "passed" if _within(gate, seen) else "failed",
+        f"{gate.measure} {figure(found.value)} {interval_text(found.interval)} on {found.rows:,} rows, {_demand(gate)}",
+        value=found.value,
+        interval=found.interval,
+        rows=found.rows,
+    )
+
+
+def _conservative_end(gate: GateSpec, found: Estimate | Measure) -> float | None:
     if found.interval is None:
         return None
     return found.interval[0] if gate.at_least is not None else found.interval[1]

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from mlops_assets.declared import Task
+from mlops_assets.evaluation.diagnosis import Diagnosis
 from mlops_assets.evaluation.diagrams import Band, ClassLabel, ClassRow, Curve
 from mlops_assets.evaluation.importance import Importance
 from mlops_assets.evaluation.intervals import Estimate
@@ -62,6 +63,8 @@ class Report(BaseModel):
     points: list[tuple[float, float]] = []
     """(truth, prediction) of at most 2,000 test rows, for regression."""
     bands: list[Band] = []
+    diagnoses: list[Diagnosis] = []
+    """Closer looks, each with numbers that gates can name."""
     notes: list[str] = []
 
     @property

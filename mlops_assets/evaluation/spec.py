@@ -26,6 +26,8 @@ class GateSpec(Declared):
 
     metric: str | None = None
     """A metric of the task; with ``check: beats_baseline`` the metric to compare by."""
+    measure: str | None = None
+    """A number of a diagnosis, as ``<diagnosis>.<measure>``."""
     at_least: float | None = None
     """Smallest passing value."""
     at_most: float | None = None
@@ -45,22 +47,24 @@ class GateSpec(Declared):
     def _one_condition(self) -> "GateSpec":
         if self.metric is not None and self.metric not in METRICS:
             raise Mistake(("metric",), f"{self.metric!r} is not a metric. Metrics: {one_of(METRICS)}")
+        if self.measure is not None and (self.metric or self.check or self.slice):
+            raise Mistake(("measure",), f"the gate on {self.measure!r} takes no metric, check or slice")
         bounds = [self.at_least, self.at_most].count(None)
-        if self.check is None:
-            if self.metric is None:
-                raise Mistake(
-                    (), f"a gate names a metric or a check. Metrics: {one_of(METRICS)}; checks: {one_of(CHECKS)}"
-                )
-            if bounds != 1:
-                raise Mistake(("metric",), f"the gate on {self.metric!r} needs exactly one of at_least, at_most")
-        elif bounds != 2:
+        named = self.metric or self.measure
+        if self.check is None and named is None:
+            raise Mistake((), f"a gate names a metric, a measure or a check ({one_of(CHECKS)})")
+        if self.check is None and bounds != 1:
+            key = "metric" if self.metric else "measure"
+            raise Mistake((key,), f"the gate on {named!r} needs exactly one of at_least, at_most")
+        if self.check is not None and bounds != 2:
             raise Mistake(("check",), f"{self.check!r} takes no at_least or at_most")
         return self
 
     @property
     def name(self) -> str:
         """Name of the gate and of its asset check."""
-        base = self.check or f"{self.metric}_{'at_least' if self.at_least is not None else 'at_most'}"
+        named = self.metric or (self.measure or "").replace(".", "_")
+        base = self.check or f"{named}_{'at_least' if self.at_least is not None else 'at_most'}"
         if self.check and self.metric:
             base = f"{base}_{self.metric}"
         if self.judged_on == "interval":
@@ -77,6 +81,12 @@ class EvaluationSpec(Declared):
     """Conditions for registration."""
     positive: bool | int | str | None = None
     """The positive class of a two-class target; by default the larger of two values."""
+    diagnoses: list[str] | None = None
+    """Sections of the report beside metrics and gates; by default all of the task but fairness and serving."""
+    monotone: dict[str, Literal["increasing", "decreasing"]] = {}
+    """Features whose rise must not lower (raise) the prediction; measured as ``consistency.monotone_violations``."""
+    protected: list[str] = []
+    """Dataset columns by which the diagnosis ``fairness`` compares."""
     resamples: int = Field(default=2000, ge=200)
     """Bootstrap resamples behind every interval."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1)

@@ -1,0 +1,105 @@
+"""Diagnosis: what a closer look at one side of a model found: numbers a gate can name, tables a person can read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from mlops_assets.evaluation.outcomes import Outcomes, read_outcomes
+from mlops_assets.evaluation.resampling import STANDARD, Bootstrap
+from mlops_assets.model.prediction import Predictions, predict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mlops_assets.features.version import FeaturesVersion
+    from mlops_assets.spec import SystemSpec
+
+Cell = str | int | float | None
+
+
+class Measure(BaseModel):
+    """One number of a diagnosis; gates name it as ``<diagnosis>.<name>``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    value: float | None
+    """None: not evaluated; then ``note`` says why."""
+    interval: tuple[float, float] | None = None
+    rows: int
+    note: str = ""
+
+
+class Table(BaseModel):
+    """Numbers behind a diagnosis, as the report shows them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str
+    columns: list[str]
+    rows: list[list[Cell]]
+
+
+class Diagnosis(BaseModel):
+    """One section of the report."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    title: str
+    headline: str
+    """One sentence with the numbers that matter."""
+    measures: list[Measure]
+    tables: list[Table] = []
+    notes: list[str] = []
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a diagnosis may look at: a fitted pipeline, and rows it was not fitted on."""
+
+    spec: "SystemSpec"
+    features: "FeaturesVersion"
+    pipeline: Any
+    test: "pd.DataFrame"
+    """Features, target, context columns as ``@name``, ``_identity``, ``_part``, ``_batch``, ``_row``."""
+    validation: "pd.DataFrame"
+    """The same of the validation part; may be empty."""
+    predictions: Predictions
+    """Of the test rows."""
+    bootstrap: Bootstrap = STANDARD
+
+    @property
+    def inputs(self) -> "pd.DataFrame":
+        """The feature columns of the test rows."""
+        return self.test.loc[:, self.features.names]
+
+    @property
+    def truth(self) -> "pd.Series":
+        return self.test.loc[:, self.features.target]
+
+    @property
+    def groups(self) -> "pd.Series | None":
+        """The column by which rows are resampled together, or None."""
+        return self.test.loc[:, f"@{self.features.group}"] if self.features.group else None
+
+    @cached_property
+    def outcomes(self) -> Outcomes:
+        """Truth and predictions of the test rows, encoded for metrics."""
+        return self.read(self.test, self.predictions)
+
+    def predict(self, inputs: "pd.DataFrame") -> Predictions:
+        """Predictions for other inputs."""
+        return predict(self.pipeline, inputs)
+
+    def read(self, rows: "pd.DataFrame", predictions: Predictions) -> Outcomes:
+        """Truth and predictions of ``rows``, encoded for metrics."""
+        evaluation = self.spec.evaluation
+        truth = rows[self.features.target].to_numpy()
+        return read_outcomes(self.spec.task, truth, predictions, self.features.classes or (), evaluation.positive)
+
+
+Examine = Callable[[Subject], Diagnosis]

@@ -1,0 +1,47 @@
+"""Examination: the diagnoses of one model, each by the module of its name."""
+
+import traceback
+from collections.abc import Iterable
+from importlib import import_module
+
+from mlops_assets.declared import Task
+from mlops_assets.evaluation.catalogue import DIAGNOSES, diagnoses_of
+from mlops_assets.evaluation.diagnosis import Diagnosis, Measure, Subject
+from mlops_assets.evaluation.spec import EvaluationSpec
+
+
+def wanted(evaluation: EvaluationSpec, task: Task) -> list[str]:
+    """The diagnoses that the report needs: those declared, or the standard ones, and those that gates name."""
+    named = {gate.measure.partition(".")[0] for gate in evaluation.gates if gate.measure}
+    if evaluation.protected:
+        named.add("fairness")
+    chosen = evaluation.diagnoses
+    return [
+        name
+        for name in diagnoses_of(task)
+        if name in named or (DIAGNOSES[name].standard if chosen is None else name in chosen)
+    ]
+
+
+def examine(names: Iterable[str], subject: Subject) -> list[Diagnosis]:
+    """What each diagnosis found; one that errs says so and leaves its measures unevaluated."""
+    return [_examined(name, subject) for name in names]
+
+
+def _examined(name: str, subject: Subject) -> Diagnosis:
+    module = import_module(f"mlops_assets.evaluation.{name}")
+    try:
+        return module.examine(subject)
+    except Exception as error:
+        # One broken diagnosis must not hide the others; a gate on it is then not evaluated, which is not a pass.
+        told = f"{type(error).__name__}: {error}"
+        return Diagnosis(
+            name=name,
+            title=module.TITLE,
+            headline=f"Not evaluated: {told}",
+            measures=[
+                Measure(name=measure, value=None, rows=len(subject.test), note=told)
+                for measure in DIAGNOSES[name].measures
+            ],
+            notes=["".join(traceback.format_exception(error))],
+        )
