@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import page
-from benchmarks.figure import Benchmark, Figure
+from benchmarks.figure import Benchmark, Measured, measure
 from benchmarks.machine import machine
 from benchmarks.process import forget_settings
 
@@ -30,11 +30,11 @@ def main(
     measured = {}
     for name in chosen:
         benchmark: Benchmark = import_module(f"benchmarks.{name}").BENCHMARK
-        measured[name] = (benchmark, _measured(benchmark))
-        console.print(_table(*measured[name]))
+        measured[name] = _measured(benchmark)
+        console.print(_table(measured[name]))
     if write:
         page.write(measured, NAMES)
-    if any(figure.ok is False for _, figures in measured.values() for figure in figures):
+    if any(figure.ok is False for found in measured.values() for figure in found.figures):
         raise typer.Exit(1)
 
 
@@ -45,14 +45,14 @@ def _chosen(names: list[str]) -> list[str]:
     return [name for name in NAMES if name in names or not names]
 
 
-def _measured(benchmark: Benchmark) -> list[Figure]:
+def _measured(benchmark: Benchmark) -> Measured:
     with console.status(f"{benchmark.title} …"), TemporaryDirectory() as folder:
-        return benchmark.measure(Path(folder))
+        return measure(benchmark, Path(folder))
 
 
-def _table(benchmark: Benchmark, figures: list[Figure]) -> Table:
-    table = Table(*page.COLUMNS, title=benchmark.title, title_justify="left")
-    for figure in figures:
+def _table(found: Measured) -> Table:
+    table = Table(*page.COLUMNS, title=found.benchmark.title, title_justify="left", caption=found.noise)
+    for figure in found.figures:
         table.add_row(*figure.cells, style="red" if figure.ok is False else "")
     return table
 

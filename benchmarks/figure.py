@@ -1,5 +1,7 @@
 """Figures: what was measured, how it spread, and the bound it must keep."""
 
+import gc
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,8 +63,33 @@ class Benchmark:
     """Takes an empty folder to work in."""
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What a benchmark found, and how busy the machine was meanwhile."""
+
+    benchmark: Benchmark
+    figures: list[Figure]
+    load: tuple[float, float]
+    """Load average over a minute, when it began and when it ended."""
+
+    @property
+    def noise(self) -> str:
+        before, after = self.load
+        return (
+            f"Load average: {before:.1f} when it began, {after:.1f} when it ended; the measuring itself makes 1 to 2."
+        )
+
+
+def measure(benchmark: Benchmark, folder: Path) -> Measured:
+    """Every figure of ``benchmark``, measured now."""
+    before = os.getloadavg()[0]
+    figures = benchmark.measure(folder)
+    return Measured(benchmark, figures, (before, os.getloadavg()[0]))
+
+
 def seconds(work: Callable[[], object]) -> float:
-    """Wall time of one call."""
+    """Wall time of one call, which does not pay for the garbage of earlier ones."""
+    gc.collect()
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
@@ -71,7 +98,7 @@ def seconds(work: Callable[[], object]) -> float:
 def _number(value: float) -> str:
     if value == int(value) or abs(value) >= 1000:
         return f"{value:,.0f}"
-    return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
+    return f"{value:#.3g}" if abs(value) < 100 else f"{value:.0f}"
 
 
 def _verdict(ok: bool | None) -> str:

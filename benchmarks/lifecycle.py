@@ -8,6 +8,7 @@ from benchmarks.process import run
 from mlops_assets.automation.launch import command
 from mlops_assets.dataset.landing import land_sample
 from mlops_assets.declaration import SHIPPED, find_system
+from mlops_assets.registry.version import ChampionDecision
 from mlops_assets.resources.instance import prepare_instance
 from mlops_assets.resources.tracking import MlflowTracking
 from mlops_assets.settings import Settings
@@ -50,11 +51,11 @@ def _taken(arguments: list[str], prepared: Path) -> float:
 
 
 def _require_champion(home: Path) -> None:
-    from mlflow import MlflowClient
-
-    champion = MlflowClient(f"sqlite:///{home / 'mlflow.db'}").get_model_version_by_alias("wine_quality", "champion")
-    if "mlops.report_digest" not in champion.tags:
-        raise RuntimeError("The champion carries no report")
+    records = Storage.local(home).records
+    decision = records.latest(ChampionDecision, "wine_quality")
+    records.engine.dispose()
+    if decision is None or decision.champion != 1:
+        raise RuntimeError(f"The line did not end with version 1 as champion: {decision}")
 
 
 BENCHMARK = Benchmark(

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from benchmarks.figure import Benchmark, Figure
+from benchmarks.figure import Measured
 from benchmarks.machine import machine
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
@@ -18,7 +18,7 @@ Machine:
 COLUMNS = ("figure", "median", "spread", "bound", "")
 
 
-def write(measured: dict[str, tuple[Benchmark, list[Figure]]], order: list[str]) -> None:
+def write(measured: dict[str, Measured], order: list[str]) -> None:
     """Put what was measured into the page, and keep its other sections where the machine is the same.
 
     Raises:
@@ -28,7 +28,7 @@ def write(measured: dict[str, tuple[Benchmark, list[Figure]]], order: list[str])
     kept = {name: text for name in order if (text := _section_of(page, name)) and name not in measured}
     if kept and not page.startswith(_head()):
         raise SystemExit(f"{PAGE.name} is from another machine or other libraries. Remedy: measure all, without names")
-    new = {name: _section(name, *found) for name, found in measured.items()}
+    new = {name: _section(name, found) for name, found in measured.items()}
     sections = [{**kept, **new}[name] for name in order if name in kept or name in new]
     PAGE.write_text("\n".join([_head(), *sections]), encoding="utf-8")
 
@@ -37,10 +37,11 @@ def _head() -> str:
     return HEAD + "\n" + "\n".join(f"- {line}" for line in machine()) + "\n"
 
 
-def _section(name: str, benchmark: Benchmark, figures: list[Figure]) -> str:
-    rows = [COLUMNS, tuple("---" for _ in COLUMNS), *(figure.cells for figure in figures)]
+def _section(name: str, found: Measured) -> str:
+    rows = [COLUMNS, tuple("---" for _ in COLUMNS), *(figure.cells for figure in found.figures)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    return f"<!-- {name} -->\n## {benchmark.title} (`{name}`)\n\n{benchmark.how}\n\n{table}\n<!-- /{name} -->\n"
+    text = f"{found.benchmark.how}\n\n{table}\n\n{found.noise}"
+    return f"<!-- {name} -->\n## {found.benchmark.title} (`{name}`)\n\n{text}\n<!-- /{name} -->\n"
 
 
 def _section_of(page: str, name: str) -> str:

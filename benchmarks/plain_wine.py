@@ -15,7 +15,7 @@ import yaml
 
 from mlops_assets.dataset.ingestion import ingest
 from mlops_assets.dataset.profile import profile, to_markdown
-from mlops_assets.dataset.table import read_dataset
+from mlops_assets.dataset.table import sample_dataset
 from mlops_assets.evaluation.assessment import assess
 from mlops_assets.evaluation.html import render
 from mlops_assets.evaluation.predictions import different_rows, read_predictions, to_frame, write_predictions
@@ -81,7 +81,8 @@ def _features(spec: SystemSpec, storage: Storage) -> FeaturesVersion:
     dataset = ingest(storage, spec).version
     if dataset is None:
         raise SystemExit("nothing has landed")
-    to_markdown(profile(read_dataset(storage, dataset), list(spec.dataset.columns)))
+    columns = list(spec.dataset.columns)
+    to_markdown(profile(sample_dataset(storage, dataset, columns), columns, rows=dataset.rows))
     features = build(storage, spec, dataset)
     require_passed(f"features {features.digest[:12]}", features.verdicts, "mend the features")
     return features

@@ -17,6 +17,8 @@ QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_B
 class Ended:
     """How a process went."""
 
+    started: float
+    """Just before the interpreter's start, by ``time.monotonic``, which all processes of a machine share."""
     seconds: float
     """Wall time, with the interpreter's start and end."""
     answer: Any
@@ -36,14 +38,14 @@ def run(arguments: list[str], home: Path, **variables: str) -> Ended:
     Raises:
         RuntimeError: with the end of its output, if it fails.
     """
-    started = time.perf_counter()
+    started = time.monotonic()
     done = subprocess.run(
         [sys.executable, *arguments], env=_environment(home) | variables, capture_output=True, text=True, check=False
     )
-    elapsed = time.perf_counter() - started
+    elapsed = time.monotonic() - started
     if done.returncode:
         raise RuntimeError(f"python {' '.join(arguments)} failed:\n{(done.stdout + done.stderr)[-4000:]}")
-    return Ended(elapsed, _answer(done.stdout))
+    return Ended(started, elapsed, _answer(done.stdout))
 
 
 def peak_bytes() -> int:
@@ -54,7 +56,9 @@ def peak_bytes() -> int:
 
 
 def _environment(home: Path) -> dict[str, str]:
-    return os.environ | {"DAGSTER_HOME": str(home)}
+    # What a library has set here since forget_settings (MLflow: its tracking URI) is not for the child.
+    own = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    return own | QUIET | {"DAGSTER_HOME": str(home)}
 
 
 def _answer(output: str) -> Any:

@@ -31,11 +31,11 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     """SQLAlchemy URL of records and ledger. Default: sqlite in ``<home>``."""
     tracking_uri: SecretStr | None = Field(default=None, validation_alias="MLFLOW_TRACKING_URI")
-    """MLflow tracking and registry. Default: sqlite in ``<home>``."""
+    """MLflow tracking and registry, in a database of its own. Default: sqlite in ``<home>``."""
     artifact_root: str | None = Field(default=None, validation_alias="MLFLOW_ARTIFACT_ROOT")
     """Where new MLflow experiments keep artefacts. Default: ``<home>/mlartifacts``, or the server's choice."""
     dagster_postgres_url: SecretStr | None = None
-    """PostgreSQL URL of the Dagster instance. Default: sqlite in ``<home>``."""
+    """``postgresql+psycopg2://…`` of the Dagster instance, a database of its own. Default: sqlite in ``<home>``."""
     executor: Executor | None = None
     """Default: ``in_process`` in local and ci, ``multiprocess`` in staging and prod; ``k8s`` runs a pod per step."""
     systems: list[Path] = []

@@ -7,6 +7,7 @@ import itertools
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import traceback
 from collections.abc import Callable
@@ -14,10 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from mlops_assets_tests.conftest import REPOSITORY
+
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
-    ["mlflow.sklearn", "mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store"]
-    + ["alembic", "git", "sklearn.ensemble", "skl2onnx", "skops.io", "mlops_assets_tests.wine"]
+    [
+        *("mlflow.sklearn", "mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store"),
+        *("alembic", "git", "sklearn.ensemble", "skl2onnx", "skops.io", "mlops_assets_tests.wine"),
+    ]
 )
 PATIENCE = 120
 """Seconds that a process may take."""
@@ -93,6 +98,18 @@ class Child:
         self._process.join()
         assert ok, told
         return told
+
+
+def command(environment: dict[str, str], module: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """``python -m module words`` in this environment."""
+    return subprocess.run(
+        [sys.executable, "-m", module, *words],
+        env={**os.environ, **environment},
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=5 * PATIENCE,
+    )
 
 
 def _work(pipe: Any, log: Path, task: Callable[..., Any], args: tuple, options: dict[str, Any]) -> None:

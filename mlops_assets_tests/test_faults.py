@@ -1,13 +1,25 @@
 """Kill -9 and a lost MLflow at every stage of the wine lifecycle: nothing is lost, doubled or half there."""
 
+import contextlib
+import json
+import os
 import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import requests
 
-from mlops_assets_tests.crash import Child, Killed, Moment
-from mlops_assets_tests.wine import ROWS, State, base, run, state_then_run
+from mlops_assets.resources.instance import prepare_instance
+from mlops_assets.settings import Settings
+from mlops_assets_tests.crash import Child, Killed, Moment, command
+from mlops_assets_tests.wine import ROWS, WINE, State, base, run, state, state_then_run
 
 DATASET, FEATURES, MODEL = "mlops_assets.dataset", "mlops_assets.features", "mlops_assets.model"
 REGISTRY, RESOURCES = "mlops_assets.registry", "mlops_assets.resources"
@@ -39,12 +51,56 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture
-def folder(pristine: tuple[Path, Path]) -> Iterator[Path]:
+def folder(pristine: tuple[Path, Path]) -> Path:
     """The prepared folder, at the same path in every case: MLflow keeps absolute artefact URIs."""
     here, copy = pristine
     shutil.rmtree(here)
     shutil.copytree(copy, here)
     return here
+
+
+@dataclass(frozen=True)
+class Server:
+    """An MLflow server in a process group of its own."""
+
+    uri: str
+    group: int
+
+    def kill(self) -> None:
+        os.killpg(self.group, signal.SIGKILL)
+
+
+@pytest.fixture
+def mlflow_server(folder: Path) -> Iterator[Server]:
+    """MLflow over HTTP, on the same database and artefacts as the prepared folder."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    store = ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", "--no-serve-artifacts"]
+    place = ["--default-artifact-root", str(folder / "artifacts"), "--host", "127.0.0.1", "--port", port]
+    words = [sys.executable, "-m", "mlflow", "server", "--workers", "1", *store, *place]
+    with (folder.parent / "server.log").open("w") as log:
+        process = subprocess.Popen(words, start_new_session=True, stdout=log, stderr=log)
+    server = Server(f"http://127.0.0.1:{port}", process.pid)
+    try:
+        wait_for(server, process)
+        yield server
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            server.kill()
+        process.wait()
+
+
+def wait_for(server: Server, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 120
+    while True:
+        try:
+            requests.get(f"{server.uri}/health", timeout=5).raise_for_status()
+            return
+        except requests.RequestException:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
 
 
 @pytest.mark.parametrize("moment", MOMENTS.values(), ids=MOMENTS)
@@ -54,6 +110,45 @@ def test_a_run_killed_at_this_moment_is_made_good_by_the_next(folder: Path, mome
         Child(run, folder, moment=moment, log=log).result()
     left, again, after = Child(state_then_run, folder, log=log).result()
     assert_old_champion_stands(left)
+    assert again.success, again.failures
+    assert_everything_once(after)
+
+
+@pytest.mark.slow
+def test_dagsters_own_command_killed_is_made_good_by_mlops_run(folder: Path):
+    environment = {"DAGSTER_HOME": str(folder), "MLOPS_ENV": "local"}
+    prepare_instance(Settings(DAGSTER_HOME=folder))  # pyright: ignore[reportCallIssue]
+    moment = ("leaving", f"{RESOURCES}.tracking:MlflowTracking.log_model")
+    job = ("job", "execute", "-m", "mlops_assets.definitions", "-j", "wine_quality_lifecycle")
+    killed = command(environment, "mlops_assets_tests.crash", *moment, *job)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert_old_champion_stands(Child(state, folder, log=folder.parent / "log").result())
+
+    again = command(environment, "mlops_assets", "run", WINE, "--json")
+    assert again.returncode == 0, again.stdout
+    assert_everything_once(Child(state, folder, log=folder.parent / "log").result())
+    story = json.loads(command(environment, "mlops_assets", "report", WINE, "--json").stdout)
+    assert (story["dataset"]["rows"], story["champion"]["champion"]) == (2 * ROWS, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("stage", "moment"),
+    [
+        ("model", Moment("entering", f"{RESOURCES}.tracking:MlflowTracking.log_model")),
+        ("registered_version", Moment("entering", f"{RESOURCES}.registry:Registry.register")),
+    ],
+)
+def test_an_mlflow_that_dies_in_the_middle_fails_the_run_and_registers_nothing(
+    folder: Path, mlflow_server: Server, stage: str, moment: Moment
+):
+    log = folder.parent / "log"
+    ran = Child(run, folder, uri=mlflow_server.uri, moment=moment, act=mlflow_server.kill, log=log).result()
+    assert not ran.success
+    assert set(ran.failures) == {stage}
+    assert f"TrackingError: MLflow at '{mlflow_server.uri}' is out of reach" in ran.failures[stage]
+    left, again, after = Child(state_then_run, folder, log=log).result()
+    assert (left.champion, len(left.reports)) == (1, 1)
     assert again.success, again.failures
     assert_everything_once(after)
 

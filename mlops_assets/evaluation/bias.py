@@ -120,11 +120,8 @@ def biases(
         ),
         _worst_segment(means[large], rows[large], band, int(rows.max())),
     ]
-    return measures, _segment_table(outcomes, segments, means * unit, dict(zip(large.tolist(), _half(band, unit))))
-
-
-def _half(band: "np.ndarray | None", unit: float) -> list[float]:
-    return [] if band is None else (band * unit).tolist()
+    half = {} if band is None else dict(zip(large.tolist(), (band * unit).tolist(), strict=True))
+    return measures, _segment_table(outcomes, segments, means * unit, half)
 
 
 def _worst_segment(means: "np.ndarray", rows: "np.ndarray", band: "np.ndarray | None", most: int) -> Measure:

@@ -11,6 +11,10 @@ FEWEST_ROWS = 8
 MOST_SHAPIRO_ROWS = 5_000
 """Up to which Royston's p-value of Shapiro-Wilk is made for."""
 MOST_LAGS = 10
+COLLINEAR = 1e-9
+"""Share of the largest singular value below which a direction is rounding."""
+EXPLAINED = "R² of the squared errors"
+UNEXPLAINABLE = "nothing to explain the squared errors by, or too few rows for it"
 
 
 @dataclass(frozen=True)
@@ -41,9 +45,8 @@ def shapiro_wilk(errors: "np.ndarray", seed: int = 0) -> ResidualTest:
     if len(errors) > MOST_SHAPIRO_ROWS:
         note = f"on {MOST_SHAPIRO_ROWS:,} of {len(errors):,} rows, drawn with seed {seed}"
         errors = np.random.default_rng(seed).choice(errors, MOST_SHAPIRO_ROWS, replace=False)
-    found = stats.shapiro(_scaled(errors))
-    statistic = float(found.statistic)
-    return _measured(named, statistic, found.pvalue, 1 - statistic, note, len(errors))
+    found: Any = stats.shapiro(_scaled(errors))
+    return _measured(named, found.statistic, found.pvalue, 1 - found.statistic, note, len(errors))
 
 
 def jarque_bera(errors: "np.ndarray") -> ResidualTest:
@@ -53,7 +56,7 @@ def jarque_bera(errors: "np.ndarray") -> ResidualTest:
     named = _unmeasured("Jarque-Bera", "JB / rows", errors)
     if named.note:
         return named
-    found = stats.jarque_bera(_scaled(errors))
+    found: Any = stats.jarque_bera(_scaled(errors))
     return _measured(named, found.statistic, found.pvalue, found.statistic / len(errors))
 
 
@@ -88,24 +91,46 @@ def breusch_pagan(errors: "np.ndarray", regressors: "np.ndarray") -> ResidualTes
 
     ``regressors`` has shape (n, k), without a constant; columns that say nothing new are not counted.
     """
-    import numpy as np
     from scipy import stats
 
-    named = _unmeasured("Breusch-Pagan", "R² of the squared errors", errors)
-    if named.note:
-        return named
+    named = _unmeasured("Breusch-Pagan", EXPLAINED, errors)
+    share, rank = (0.0, 0) if named.note else _explained(errors, regressors)
+    if rank == 0:
+        return replace(named, note=named.note or UNEXPLAINABLE)
+    statistic = len(errors) * share
+    return _measured(named, statistic, stats.chi2.sf(statistic, rank), share)
+
+
+def breusch_pagan_f(errors: "np.ndarray", regressors: "np.ndarray") -> ResidualTest:
+    """The same as an F test, which holds its level better on few rows (Wooldridge 2013, section 8.3)."""
+    from scipy import stats
+
+    named = _unmeasured("Breusch-Pagan F", EXPLAINED, errors)
+    share, rank = (0.0, 0) if named.note else _explained(errors, regressors)
+    free = len(errors) - rank - 1
+    if rank == 0 or share >= 1:
+        return replace(named, note=named.note or UNEXPLAINABLE)
+    statistic = share / rank / ((1 - share) / free)
+    return _measured(named, statistic, stats.f.sf(statistic, rank, free), share)
+
+
+def _explained(errors: "np.ndarray", regressors: "np.ndarray") -> tuple[float, int]:
+    """R² of the squared errors on ``regressors`` and a constant, with the rank; rank 0 where there is none."""
+    import numpy as np
+
     squared = errors.astype(np.float64) ** 2
     squared = squared - squared.mean()
     centred = regressors - regressors.mean(axis=0)
     spread = centred.std(axis=0)
     told = spread > 1e-12 * np.abs(regressors).max(axis=0, initial=0)
     design = centred[:, told] / spread[told]
-    solution, _, rank, _ = np.linalg.lstsq(design, squared, rcond=None)
     total = float(squared @ squared)
-    if rank == 0 or rank >= len(errors) - 1 or total == 0:
-        return replace(named, note="nothing to explain the squared errors by, or too few rows for it")
-    share = 1 - float(((squared - design @ solution) ** 2).sum()) / total
-    return _measured(named, len(errors) * share, stats.chi2.sf(len(errors) * share, rank), share)
+    if not told.any() or total == 0:
+        return 0.0, 0
+    solution, _, rank, _ = np.linalg.lstsq(design, squared, rcond=COLLINEAR)
+    if rank >= len(errors) - 1:
+        return 0.0, 0
+    return 1 - float(((squared - design @ solution) ** 2).sum()) / total, int(rank)
 
 
 def levene(errors: "np.ndarray", groups: "np.ndarray") -> ResidualTest:
@@ -121,7 +146,7 @@ def levene(errors: "np.ndarray", groups: "np.ndarray") -> ResidualTest:
     spreads = [float(part.std()) for part in parts]
     if min(spreads) <= 1e-9 * max(spreads):
         return replace(named, note="the errors of one group are all equal")
-    found = stats.levene(*parts, center="median")
+    found: Any = stats.levene(*parts, center="median")
     return _measured(named, found.statistic, found.pvalue, max(spreads) / min(spreads))
 
 
@@ -190,7 +215,7 @@ def _unmeasured(name: str, effect_is: str, errors: "np.ndarray") -> ResidualTest
 
 
 def _measured(
-    named: ResidualTest, statistic: float, p: float, effect: float, note: str = "", rows: int | None = None
+    named: ResidualTest, statistic: Any, p: Any, effect: Any, note: str = "", rows: int | None = None
 ) -> ResidualTest:
     return replace(
         named,

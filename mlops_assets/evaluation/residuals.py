@@ -9,10 +9,12 @@ from mlops_assets.evaluation.bias import biases, replicates_of, segments_of, siz
 from mlops_assets.evaluation.diagnosis import Diagnosis, Measure, Subject, Table
 from mlops_assets.evaluation.figures import figure, interval_text
 from mlops_assets.evaluation.intervals import UNDEFINED_AT_MOST, percentile_interval, undefined_share
+from mlops_assets.evaluation.outcomes import Outcomes
 from mlops_assets.evaluation.residual_tests import (
     ResidualTest,
     anderson_darling,
     breusch_pagan,
+    breusch_pagan_f,
     durbin_watson,
     excess_kurtosis,
     jarque_bera,
@@ -24,7 +26,6 @@ from mlops_assets.evaluation.residual_tests import (
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
 
 NAME = "residuals"
 TITLE = "Residuals"
@@ -52,6 +53,8 @@ def examine(subject: Subject) -> Diagnosis:
 
     An error is prediction minus truth: positive where the model predicts too much.
     """
+    from threadpoolctl import threadpool_limits
+
     try:
         outcomes = subject.outcomes
     except NotEvaluated as reason:
@@ -61,6 +64,12 @@ def examine(subject: Subject) -> Diagnosis:
     errors = outcomes.predicted - outcomes.truth
     if outcomes.truth.std() <= ROUNDING * abs(outcomes.truth).max():
         return _without(len(outcomes), "the target is constant")
+    # The order of a sum, and so its last digits, would follow the number of threads.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _examine(subject, outcomes, errors)
+
+
+def _examine(subject: Subject, outcomes: Outcomes, errors: "np.ndarray") -> Diagnosis:
     segments = segments_of(outcomes.predicted)
     spread = replicates_of(outcomes, segments, subject.groups, subject.bootstrap)
     tests = _tests(errors, outcomes.predicted, subject)
@@ -83,7 +92,7 @@ def _tests(errors: "np.ndarray", predicted: "np.ndarray", subject: Subject) -> d
         "shapiro_wilk": shapiro_wilk(errors, subject.bootstrap.seed),
         "jarque_bera": jarque_bera(errors),
         "anderson_darling": anderson_darling(errors),
-        "breusch_pagan": _breusch_pagan(errors, predicted, subject),
+        **_breusch_pagan(errors, predicted, subject),
         "levene": levene(errors, segments_of(predicted, 3)),
         "skew": skewness(errors),
         "kurtosis": excess_kurtosis(errors),
@@ -99,19 +108,20 @@ def _tests(errors: "np.ndarray", predicted: "np.ndarray", subject: Subject) -> d
 def time_order(subject: Subject) -> "tuple[np.ndarray, str]":
     """Positions of the test rows from old to new; none, with the reason, where rows have no order."""
     import numpy as np
+    import pandas as pd
 
     time = subject.spec.features.split.time
     if time is None:
         return np.arange(0), "rows have no order: features.split.time is not declared"
     if f"@{time}" not in subject.test:
         return np.arange(0), f"the rows carry no column {time!r}"
-    moments: pd.Series = subject.test[f"@{time}"].reset_index(drop=True)
+    moments = pd.Series(subject.test[f"@{time}"]).reset_index(drop=True)
     if moments.nunique() < 2:
         return np.arange(0), f"all rows are of one {time!r}"
     return moments.dropna().sort_values(kind="stable").index.to_numpy(), ""
 
 
-def _breusch_pagan(errors: "np.ndarray", predicted: "np.ndarray", subject: Subject) -> ResidualTest:
+def _breusch_pagan(errors: "np.ndarray", predicted: "np.ndarray", subject: Subject) -> dict[str, ResidualTest]:
     """On the prediction and the numeric features; on the prediction alone where rows are few."""
     import numpy as np
 
@@ -125,8 +135,10 @@ def _breusch_pagan(errors: "np.ndarray", predicted: "np.ndarray", subject: Subje
     middle = np.nanmedian(numbers, axis=0) if numbers.size else 0.0
     filled = np.where(np.isfinite(numbers), numbers, middle)
     # About their mean: a constant bias is no spread.
-    found = breusch_pagan(errors - errors.mean(), np.column_stack([predicted, filled]))
-    return replace(found, note=found.note or f"by {by}{note}")
+    regressors = np.column_stack([predicted, filled])
+    tests = {"breusch_pagan": breusch_pagan, "breusch_pagan_f": breusch_pagan_f}
+    found = {name: test(errors - errors.mean(), regressors) for name, test in tests.items()}
+    return {name: replace(one, note=one.note or f"by {by}{note}") for name, one in found.items()}
 
 
 def _unordered(test: ResidualTest, rows: int, note: str) -> ResidualTest:

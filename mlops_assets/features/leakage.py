@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
+from mlops_assets.features.derivation import Derivation, derivations
 from mlops_assets.features.determination import MIN_ROWS, Determination, determinations
 from mlops_assets.features.version import PARTS
 from mlops_assets.spec import SystemSpec
@@ -62,8 +63,9 @@ def no_target(names: list[str], spec: SystemSpec) -> Verdict:
 
 
 def no_leakage(features: pd.DataFrame, target: np.ndarray, content: np.ndarray, spec: SystemSpec) -> Verdict:
-    """Whether no feature alone gives the target away: by prediction, as a function, or as an identifier.
+    """Whether no feature gives the target away: by prediction, as a function, as an identifier, or paired with another.
 
+    A feature that stands accused alone, or is a reviewed exception, is in no pair.
     Takes the train rows in table order; copies count as one row, and at most SAMPLE of the rest are scored.
     """
     distinct = np.sort(np.unique(content, return_index=True)[1])
@@ -73,7 +75,14 @@ def no_leakage(features: pd.DataFrame, target: np.ndarray, content: np.ndarray, 
         return _not_evaluated(len(scored), len(np.unique(target)))
     found = determinations(features.iloc[scored], target[scored], spec.task)
     identifiers = [str(name) for name, values in features.items() if is_identifier(values)]
-    return _leakage_verdict(found, identifiers, spec, len(scored))
+    alone = _guilty(found, identifiers, spec)
+    pairs = derivations(
+        features.iloc[scored],
+        target[scored],
+        spec.features.leakage.max_single_feature_score,
+        ignored={*alone, *spec.features.leakage.allow},
+    )
+    return _leakage_verdict(found, identifiers, alone, pairs, spec, len(scored))
 
 
 def is_identifier(values: pd.Series) -> bool:
@@ -116,20 +125,37 @@ def _not_evaluated(rows: int, values: int) -> Verdict:
     )
 
 
-def _leakage_verdict(found: list[Determination], identifiers: list[str], spec: SystemSpec, rows: int) -> Verdict:
+def _leakage_verdict(
+    found: list[Determination],
+    identifiers: list[str],
+    alone: Mapping[str, str],
+    pairs: list[Derivation],
+    spec: SystemSpec,
+    rows: int,
+) -> Verdict:
     declared = spec.features.leakage
-    reasons = {one.feature: _accusations(one, one.feature in identifiers, spec) for one in found}
-    guilty = {name: "; ".join(why) for name, why in reasons.items() if why and name not in declared.allow}
     judged = [one for one in found if one.feature not in declared.allow]
+    paired = [name for pair in pairs for name in pair.features]
     return Verdict(
         name="no_leakage",
-        outcome="failed" if guilty else "passed",
-        reason=_told(guilty, judged, spec),
+        outcome="failed" if alone or pairs else "passed",
+        reason=_told(alone, pairs, judged, spec),
         value=round(judged[0].assured, 6) if judged else None,
         bound=declared.max_single_feature_score,
         rows=rows,
-        details={"columns": list(guilty), "scores": _table(found, identifiers, declared)},
+        details={
+            "columns": list(dict.fromkeys([*alone, *paired])),
+            "scores": _table(found, identifiers, declared),
+            "derivations": [_derivation(pair) for pair in pairs],
+        },
     )
+
+
+def _guilty(found: list[Determination], identifiers: list[str], spec: SystemSpec) -> dict[str, str]:
+    """Features that stand accused alone, and of what."""
+    reasons = {one.feature: _accusations(one, one.feature in identifiers, spec) for one in found}
+    allowed = spec.features.leakage.allow
+    return {name: "; ".join(why) for name, why in reasons.items() if why and name not in allowed}
 
 
 def _accusations(one: Determination, identifier: bool, spec: SystemSpec) -> list[str]:
@@ -143,13 +169,15 @@ def _accusations(one: Determination, identifier: bool, spec: SystemSpec) -> list
     return [told for applies, told in checks if applies]
 
 
-def _told(guilty: Mapping[str, str], judged: list[Determination], spec: SystemSpec) -> str:
+def _told(alone: Mapping[str, str], pairs: list[Derivation], judged: list[Determination], spec: SystemSpec) -> str:
     bound = spec.features.leakage.max_single_feature_score
-    if guilty:
-        listed = ". ".join(f"{name!r}: {why}" for name, why in list(guilty.items())[:SHOWN])
-        more = f". And {len(guilty) - SHOWN} more" if len(guilty) > SHOWN else ""
+    if alone or pairs:
+        accused = [f"{name!r}: {why}" for name, why in alone.items()]
+        accused += [_given_away(pair, spec) for pair in pairs]
+        more = f". And {len(accused) - SHOWN} more" if len(accused) > SHOWN else ""
         return (
-            f"{listed}{more}. Remedy: leave it out (features.exclude) or, reviewed, list it in features.leakage.allow"
+            f"{'. '.join(accused[:SHOWN])}{more}. "
+            "Remedy: leave it out (features.exclude) or, reviewed, list it in features.leakage.allow"
         )
     if not judged:
         return "every feature is a reviewed exception (features.leakage.allow)"
@@ -170,6 +198,23 @@ def _table(found: list[Determination], identifiers: list[str], declared: "Leakag
         }
         for one in found
     ]
+
+
+def _given_away(pair: Derivation, spec: SystemSpec) -> str:
+    bound = spec.features.leakage.max_single_feature_score
+    return (
+        f"{pair.formula} gives {spec.dataset.target} "
+        f"(R² {pair.score:.4f}, at least {pair.assured:.4f}, below {bound} is allowed)"
+    )
+
+
+def _derivation(pair: Derivation) -> dict[str, object]:
+    return {
+        "features": list(pair.features),
+        "formula": pair.formula,
+        "score": round(pair.score, 6),
+        "assured": round(pair.assured, 6),
+    }
 
 
 def _measured(one: Determination, spec: SystemSpec) -> str:

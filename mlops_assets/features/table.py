@@ -96,7 +96,7 @@ def _latest(storage: Storage, url: str) -> "DeltaTable | None":
 
 def _write(storage: Storage, url: str, table: "pl.DataFrame", digest: str) -> int:
     from deltalake import CommitProperties, write_deltalake
-    from deltalake.exceptions import CommitFailedError
+    from deltalake.exceptions import DeltaError
 
     latest = _latest(storage, url)
     if latest is not None and _digest_at(storage, url, latest.version()) == digest and _is_whole(storage, latest):
@@ -106,17 +106,18 @@ def _write(storage: Storage, url: str, table: "pl.DataFrame", digest: str) -> in
         write_deltalake(
             url if latest is None else latest,
             table,
-            mode="overwrite",
-            schema_mode="overwrite",
+            mode="error" if latest is None else "overwrite",
+            schema_mode=None if latest is None else "overwrite",
             configuration=PROPERTIES,
             storage_options=storage.options or None,
             # A retried commit would not remove the rows that came in between: both would be in this version.
             commit_properties=CommitProperties(custom_metadata={DIGEST: digest}, max_commit_retries=0),
         )
-    except CommitFailedError as error:
+    except DeltaError as error:
+        newest = _latest(storage, url)
+        if newest is None or newest.version() < version:
+            raise
         raise Overtaken(str(error)) from error
-    if _digest_at(storage, url, version) != digest:
-        raise Overtaken(f"version {version} of {url!r} is not features {digest!r}")
     return version
 
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from mlops_assets.errors import SpecError
 from mlops_assets.model.estimator import make_estimator, make_transformer
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def make_pipeline(spec: "SystemSpec", features: "FeaturesVersion") -> "Pipeline"
     scale = spec.model.numeric.scale
     if scale == "auto":
         scale = "none" if is_tree_based(estimator) else "standard"
-    return _pipeline(spec, features, scale, with_any_labels(estimator, features.classes))
+    return _pipeline(spec, features, scale, _answering(estimator, spec, features))
 
 
 def make_baselines(spec: "SystemSpec", features: "FeaturesVersion") -> "dict[str, Pipeline]":
@@ -70,6 +71,25 @@ def with_any_labels(estimator: "BaseEstimator", classes: "Sequence[Label] | None
     if classes is None or not (library == "catboost" or (library == "xgboost" and not _are_positions(classes))):
         return estimator
     return VotingClassifier([("estimator", estimator)], voting="soft", flatten_transform=False)
+
+
+def on_logarithms(estimator: "BaseEstimator") -> "BaseEstimator":
+    """The estimator, fitted to the logarithm of the target and predicting the target itself."""
+    import numpy as np
+    from sklearn.compose import TransformedTargetRegressor
+
+    # The check of the inverse would warn of rounding, and fit on a sample first.
+    return TransformedTargetRegressor(estimator, func=np.log, inverse_func=np.exp, check_inverse=False)
+
+
+def _answering(estimator: "BaseEstimator", spec: "SystemSpec", features: "FeaturesVersion") -> "BaseEstimator":
+    if spec.model.target_transform == "none":
+        return with_any_labels(estimator, features.classes)
+    if spec.task == "classification":
+        raise SpecError(
+            f"{spec.name}: model.target_transform {spec.model.target_transform!r} is for regression. Remedy: none"
+        )
+    return on_logarithms(estimator)
 
 
 def _are_positions(classes: "Sequence[Label]") -> bool:

@@ -34,6 +34,9 @@ class ModelSpec(Declared):
     """Arguments of the estimator; ``random_state`` is set from ``seed`` where the estimator has one."""
     seed: int = Field(default=42, ge=0)
     """Seed of everything random in training."""
+    target_transform: Literal["none", "log"] = "none"
+    """``log``: a regression learns the logarithm of the target, which must be above 0, and predicts the target itself.
+    There is then no ONNX copy."""
     transformer: DottedPath | None = None
     """Scikit-learn transformer class fitted before everything else, inside the pipeline."""
     numeric: NumericSpec = NumericSpec()

@@ -66,7 +66,15 @@ class Registry:
 
     def set_champion(self, version: int) -> None:
         """Move the alias ``champion``."""
-        self._client.set_registered_model_alias(self.system, CHAMPION, str(version))
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.set_registered_model_alias(self.system, CHAMPION, str(version))
+        except MlflowException:
+            if self.champion() is None:
+                raise
+            # Of two that give the alias for the first time at once, MLflow refuses one; now it is there to be moved.
+            self._client.set_registered_model_alias(self.system, CHAMPION, str(version))
 
     def _ensure_model(self) -> None:
         from mlflow.exceptions import MlflowException

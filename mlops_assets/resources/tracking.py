@@ -211,16 +211,33 @@ class MlflowTracking(dg.ConfigurableResource):
 
     def _make_schema(self) -> None:
         """Two processes that make the schema of a fresh database at once both fail, so one goes first."""
-        if self.tracking_uri in PREPARED or not self.tracking_uri.startswith("sqlite:///"):
+        if self.tracking_uri in PREPARED or self.tracking_uri.startswith(("http://", "https://")):
             return
-        from filelock import FileLock
         from mlflow import MlflowClient
 
-        database = Path(self.tracking_uri.removeprefix("sqlite:///"))
-        database.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{database}.lock"):
+        with _alone(self.tracking_uri):
             MlflowClient(self.tracking_uri).search_experiments(max_results=1)
         PREPARED.add(self.tracking_uri)
+
+
+@contextmanager
+def _alone(uri: str) -> Iterator[None]:
+    """Hold a lock that every process which opens the database at ``uri`` takes; other databases have none."""
+    if uri.startswith("sqlite:///"):
+        from filelock import FileLock
+
+        database = Path(uri.removeprefix("sqlite:///"))
+        database.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{database}.lock"):
+            yield
+    elif uri.startswith("postgresql"):
+        import sqlalchemy as sa
+
+        with sa.create_engine(uri, poolclass=sa.NullPool).connect() as connection:
+            connection.execute(sa.text("SELECT pg_advisory_lock(hashtext('mlops_assets.mlflow'))"))
+            yield
+    else:
+        yield
 
 
 def redacted(text: str) -> str:

@@ -1,0 +1,129 @@
+"""PostgreSQL under Dagster, MLflow, records and ledger: the same lifecycle, and the same promises."""
+
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from mlops_assets.errors import StorageError
+from mlops_assets.records import RecordStore
+from mlops_assets.registry.ledger import Entry, Event, Ledger
+from mlops_assets.resources.tracking import MlflowTracking
+from mlops_assets_tests.crash import Child, command
+from mlops_assets_tests.postgres import Postgres
+from mlops_assets_tests.wine import ROWS, WINE
+
+AT_ONCE = 8
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    with Postgres.running() as server:
+        yield server
+
+
+@pytest.mark.slow
+def test_the_lifecycle_runs_with_everything_on_postgresql(postgres: Postgres, tmp_path: Path):
+    databases = {
+        "MLOPS_DAGSTER_POSTGRES_URL": postgres.database("dagster"),
+        "MLFLOW_TRACKING_URI": postgres.database("mlflow"),
+        "MLOPS_DATABASE_URL": postgres.database("platform"),
+    }
+    home, artefacts = tmp_path / "home", tmp_path / "artefacts"
+    places = {"DAGSTER_HOME": str(home), "MLFLOW_ARTIFACT_ROOT": str(artefacts)}
+    environment = {**databases, **places, "MLOPS_ENV": "staging", "MLOPS_EXECUTOR": "in_process"}
+
+    def mlops(*words: str) -> dict:
+        done = command(environment, "mlops_assets", *words, "--json")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout)
+
+    healthy = {finding["subject"]: finding for finding in mlops("doctor")["findings"]}
+    assert "PostgresRunStorage" in healthy["dagster"]["told"]
+    assert all(healthy[subject]["told"].startswith("postgresql+psycopg2://") for subject in ("mlflow", "records"))
+
+    assert mlops("land", WINE)["batches"][0]["new"] is True
+    ran = mlops("run", WINE)
+    assert (ran["exit_code"], ran["refusals"]) == (0, [])
+    story = mlops("report", WINE)
+    assert story["dataset"]["rows"] == ROWS
+    assert (story["registered_version"]["version"], story["champion"]["champion"]) == (1, 1)
+    assert mlops("run", WINE)["ran"] is False
+
+    assert list(home.rglob("*.db")) == []
+    assert list(artefacts.rglob("model.skops"))
+    assert rows(databases["MLOPS_DAGSTER_POSTGRES_URL"], "SELECT status FROM runs") == [("SUCCESS",)]
+    assert rows(databases["MLFLOW_TRACKING_URI"], "SELECT alias, version FROM registered_model_aliases") == [
+        ("champion", 1)
+    ]
+    assert rows(databases["MLOPS_DATABASE_URL"], "SELECT event, generation FROM mlops_ledger ORDER BY id") == [
+        ("registered", None),
+        ("promoted", 1),
+    ]
+
+
+def test_of_many_promoters_at_once_exactly_one_wins(postgres: Postgres):
+    url = postgres.database("promoters")
+    together = threading.Barrier(AT_ONCE)
+
+    def promote(version: int) -> str:
+        ledger = Ledger(RecordStore(url))
+        together.wait()
+        try:
+            ledger.append(entry("promoted", version, generation=1))
+        except StorageError as error:
+            return str(error)
+        return "promoted"
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        told = list(pool.map(promote, range(AT_ONCE)))
+    assert told.count("promoted") == 1
+    assert sum("generation 1 of the champion was decided by another run" in answer for answer in told) == AT_ONCE - 1
+    assert len(Ledger(RecordStore(url)).entries(WINE)) == 1
+
+
+def test_tables_are_made_by_many_at_once(postgres: Postgres):
+    url = postgres.database("fresh")
+    together = threading.Barrier(AT_ONCE)
+
+    def read(_: int) -> list[Entry]:
+        together.wait()
+        return Ledger(RecordStore(url)).entries(WINE)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        assert list(pool.map(read, range(AT_ONCE))) == [[]] * AT_ONCE
+
+
+def test_an_event_of_a_version_is_written_once(postgres: Postgres):
+    ledger = Ledger(RecordStore(postgres.database("events")))
+    for version in (1, 1, 2):
+        ledger.append_once(entry("registered", version))
+    ledger.append(entry("kept", 2))
+    assert [(e.event, e.version) for e in ledger.entries(WINE)] == [("registered", 1), ("registered", 2), ("kept", 2)]
+
+
+@pytest.mark.slow
+def test_a_fresh_mlflow_database_is_prepared_by_two_processes_at_once(postgres: Postgres, tmp_path: Path):
+    uri = postgres.database("mlflow_fresh")
+    children = [Child(prepare, uri, log=tmp_path / f"{number}.log") for number in range(2)]
+    assert [child.result() for child in children] == [None, None]
+
+
+def prepare(uri: str) -> None:
+    MlflowTracking(tracking_uri=uri).ping()
+
+
+def entry(event: Event, version: int, generation: int | None = None) -> Entry:
+    return Entry(WINE, event, version, "reason", "m" * 64, "r" * 64, "run", generation=generation)
+
+
+def rows(url: str, query: str) -> list[tuple]:
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        found = [tuple(row) for row in connection.execute(sa.text(query))]
+    engine.dispose()
+    return found
