@@ -3,13 +3,14 @@
 import inspect
 from collections.abc import Iterator
 from enum import Enum
+from importlib import import_module
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from mlops_assets.evaluation.catalogue import METRICS
+from mlops_assets.evaluation.catalogue import DIAGNOSES, METRICS
 from mlops_assets.settings import Settings
 from mlops_assets.spec import SystemSpec
 
@@ -39,7 +40,24 @@ def metrics_page() -> str:
     return "\n".join([f"{HEAD}# Metrics\n", *head, *rows, ""])
 
 
-PAGES = {"declaration.md": declaration_page, "settings.md": settings_page, "metrics.md": metrics_page}
+def diagnoses_page() -> str:
+    """Every diagnosis and the measures a gate can name."""
+    tables = []
+    for name, info in DIAGNOSES.items():
+        module = import_module(f"mlops_assets.evaluation.{name}")
+        where = "in every report" if info.standard else "where declared"
+        rows = [f"| `{name}.{measure}` | {_cell(module.MEASURES[measure])} |" for measure in info.measures]
+        head = [f"## {module.TITLE}\n", f"`{name}`, {' and '.join(sorted(info.tasks))}, {where}.\n"]
+        tables.append("\n".join([*head, "| measure | what |", "|---|---|", *rows, ""]))
+    return "\n".join([f"{HEAD}# Diagnoses\n", *tables])
+
+
+PAGES = {
+    "declaration.md": declaration_page,
+    "settings.md": settings_page,
+    "metrics.md": metrics_page,
+    "diagnoses.md": diagnoses_page,
+}
 
 
 def _models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:

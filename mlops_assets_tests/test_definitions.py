@@ -46,7 +46,7 @@ def test_loading_imports_no_heavy_library():
 def test_every_shipped_system_has_its_line_and_jobs():
     definitions = load()
     stages = ("dataset", "features", "model", "evaluation", "registered_version", "champion")
-    for system in ("wine_quality", "music_therapy"):
+    for system in ("wine_quality", "music_therapy", "house_prices"):
         assert {f"{system}/{stage}" for stage in stages} <= keys(definitions)
         for job in ("ingestion", "training", "lifecycle"):
             assert definitions.resolve_job_def(f"{system}_{job}").tags["system"] == system
@@ -115,7 +115,7 @@ def test_schedules_and_sensors_start_by_themselves_only_on_a_shared_environment(
     repository = load().get_repository_def()
     statuses = [s.default_status.value for s in [*repository.schedule_defs, *repository.sensor_defs]]
     assert set(statuses) == {"RUNNING" if running else "STOPPED"}
-    assert len(statuses) == 7
+    assert len(statuses) == 10
     assert all(schedule.execution_timezone == "UTC" for schedule in repository.schedule_defs)
 
 

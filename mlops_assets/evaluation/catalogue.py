@@ -69,7 +69,7 @@ class DiagnosisInfo:
     tasks: frozenset[Task]
     measures: tuple[str, ...]
     """What gates name as ``<diagnosis>.<measure>``."""
-    standard: bool = False
+    standard: bool = True
     """Part of every report of its tasks; otherwise only where declared or named by a gate."""
 
 

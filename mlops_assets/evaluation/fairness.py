@@ -34,9 +34,13 @@ RATES = {
     "equal_opportunity_difference": (TRUE_POSITIVE,),
     "demographic_parity_ratio": (SELECTION,),
 }
-CONDITION = ("rows", "rows of the positive class", "rows of the negative class")
 FEWEST_OF_CLASS = 5
 """A rate among fewer rows of one class says nothing of its group."""
+CONDITION = (
+    "",
+    f", with {FEWEST_OF_CLASS} rows of the positive class",
+    f", with {FEWEST_OF_CLASS} rows of the negative class",
+)
 
 
 class FairnessSpec(Declared):
@@ -46,9 +50,6 @@ class FairnessSpec(Declared):
     """Dataset columns, such as ``sex``; they need not be features."""
     min_group: int = Field(default=30, ge=1)
     """Smaller groups are named and left out."""
-
-
-STANDARD_OPTIONS = FairnessSpec()
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +78,9 @@ class Disparity:
     note: str = ""
 
 
-def examine(subject: Subject, options: FairnessSpec = STANDARD_OPTIONS) -> Diagnosis:
+def examine(subject: Subject, options: FairnessSpec | None = None) -> Diagnosis:
     """Disparities between the groups of each protected column on the test rows, with intervals."""
+    options = options or FairnessSpec(protected=subject.spec.evaluation.protected)
     columns, missing = _protected(subject, options.protected)
     why_not = _obstacle(subject, options, columns)
     if why_not:
@@ -173,8 +175,8 @@ def _disparity(name: str, counts: Counts, drawn: "dict[str, np.ndarray] | None",
     rows, pairs = len(counts.truth), counts.pairs(RATES[name])
     lacking = set(RATES[name]) - {rate for rate, _, _ in pairs}
     if lacking:
-        wanted = " and ".join(f"{1 if rate == SELECTION else FEWEST_OF_CLASS} {CONDITION[rate]}" for rate in lacking)
-        return Disparity(name, None, rows=rows, note=f"no column has two groups that are large enough, with {wanted}")
+        wanted = "".join(CONDITION[rate] for rate in sorted(lacking))
+        return Disparity(name, None, rows=rows, note=f"no column has two groups that are large enough{wanted}")
     rate, one, other = np.array(pairs).T
     of, hit = counts.of[0], counts.hit[0]
     first, second = (hit[rate, group] / of[rate, group] for group in (one, other))
@@ -206,7 +208,8 @@ def _apart(first: "np.ndarray", second: "np.ndarray", ratio: bool) -> "np.ndarra
 def _interval(counts: Counts, drawn: "dict[str, np.ndarray]", pairs: Any, ratio: bool, confidence: float) -> Interval:
     """Ends of the worst of all pairs, from a band that holds every pair at once (bootstrap of the largest t).
 
-    Errors are never below Agresti and Caffo's (2000), which do not vanish where a group shows rates of 0 or 1.
+    Errors are never below Agresti and Caffo's (2000), which do not vanish where a group shows rates of 0 or 1, nor
+    below those of equal rates: a small group that shows an extreme rate by chance also shows too little spread.
     """
     import numpy as np
     from scipy.stats import norm
@@ -215,10 +218,14 @@ def _interval(counts: Counts, drawn: "dict[str, np.ndarray]", pairs: Any, ratio:
     contrast = _log_ratio if ratio else _difference
     observed = contrast(counts.of, counts.hit, pairs)
     seen, shifts = np.abs(observed[0]), contrast(drawn["of"], drawn["hit"], pairs) - observed
-    floor = np.hypot(*(_plain_error(counts, rate, group, ratio) for group in (one, other)))
-    errors = np.fmax(np.sqrt(np.nanmean(shifts**2, axis=0)), floor)
-    largest = np.nanmax(np.abs(shifts) / errors, axis=1)
-    reach = max(float(np.quantile(largest[np.isfinite(largest)], confidence)), float(norm.ppf((1 + confidence) / 2)))
+    spread = np.sqrt(np.nanmean(shifts**2, axis=0))
+    largest = np.max(np.abs(shifts[:, spread > 0]) / spread[spread > 0], axis=1, initial=0.0)
+    reach = max(float(np.nanquantile(largest, confidence)), float(norm.ppf((1 + confidence) / 2)))
+    plain = (
+        np.hypot(*(_plain_error(counts, rate, group, pooled, ratio) for group in (one, other)))
+        for pooled in (False, True)
+    )
+    errors = np.maximum.reduce([spread, *plain])
     low, high = max(0.0, float((seen - reach * errors).max())), float((seen + reach * errors).max())
     return (float(np.exp(-high)), float(np.exp(-low))) if ratio else (low, min(high, 1.0))
 
@@ -240,14 +247,19 @@ def _log_ratio(of: "np.ndarray", hit: "np.ndarray", pairs: Any) -> "np.ndarray":
     return logs[:, rate, one] - logs[:, rate, other]
 
 
-def _plain_error(counts: Counts, rate: "np.ndarray", group: "np.ndarray", ratio: bool) -> "np.ndarray":
+def _plain_error(counts: Counts, rate: "np.ndarray", group: "np.ndarray", pooled: bool, ratio: bool) -> "np.ndarray":
+    """Error of each group's rate (or its logarithm) for independent rows, at its own or at its column's rate."""
     import numpy as np
 
-    of, hit = counts.of[0][rate, group], counts.hit[0][rate, group]
+    of, hit = counts.of[0], counts.hit[0]
+    if pooled:
+        together = counts.column[:, np.newaxis] == counts.column
+        hit = of * (hit @ together) / np.maximum(of @ together, 1)
+    rows, hits = of[rate, group], hit[rate, group]
     if ratio:
-        return np.sqrt(1 / (hit + 0.5) - 1 / (of + 0.5))
-    share = (hit + 1) / (of + 2)
-    return np.sqrt(share * (1 - share) / (of + 2))
+        return np.sqrt(1 / (hits + 0.5) - 1 / (rows + 0.5))
+    share = (hits + 1) / (rows + 2)
+    return np.sqrt(share * (1 - share) / (rows + 2))
 
 
 def _protected(subject: Subject, names: list[str]) -> tuple[dict[str, Any], list[str]]:

@@ -45,9 +45,9 @@ def measure_gap(found: Slice, losses: "np.ndarray", units: "np.ndarray | None" =
     """Mean loss inside and outside a slice, with interval and one-sided p-value of "worse than the rest".
 
     Independent 0/1 losses: Fisher's exact test, and Newcombe's (1998) interval from Wilson's. Otherwise Student's t
-    with an error linearised over the groups; the larger p of the unequal and the pooled spread counts, because each
-    alone is too bold on skewed losses, one in small slices and one in large. (Percentiles of a bootstrap at the
-    simultaneous level would need tens of thousands of resamples.)
+    with an error linearised over the groups, of the unequal or the pooled spread, whichever is larger: each alone is
+    too bold on skewed losses, one where the slice is small and one where the rest is. (A bootstrap's percentiles at
+    the simultaneous level would need tens of thousands of resamples.)
     """
     import numpy as np
 
@@ -59,7 +59,7 @@ def measure_gap(found: Slice, losses: "np.ndarray", units: "np.ndarray | None" =
     return Gap(found.rule, found.origin, int(inside.sum()), loss, rest, interval, p)
 
 
-def _exact(losses: "np.ndarray", inside: "np.ndarray", units: None, level: float) -> tuple[float, Interval]:
+def _exact(losses: "np.ndarray", inside: "np.ndarray", units: object, level: float) -> tuple[float, Interval]:
     from scipy.stats import binomtest, hypergeom
 
     errors = [int(losses[side].sum()) for side in (inside, ~inside)]
@@ -79,17 +79,21 @@ def _linearised(
     from scipy.stats import t
 
     codes = np.arange(len(losses)) if units is None else units
-    weights = np.where(inside, 1 / inside.sum(), -1 / (~inside).sum())
+    sizes = [int(inside.sum()), int((~inside).sum())]
+    weights = np.where(inside, 1 / sizes[0], -1 / sizes[1])
     own = np.where(inside, losses[inside].mean(), losses[~inside].mean())
     gap = float((weights * losses).sum())
     freedom = min(len(np.unique(codes[side])) for side in (inside, ~inside)) - 1
-    errors = [_error_of_sum(weights * (losses - centre), codes) for centre in (own, losses.mean())]
-    p = max(float(t.sf(gap / error, freedom)) if error > 0 else float(gap <= 0) for error in errors)
-    reach = max(errors) * float(t.ppf((1 + level) / 2, freedom))
+    apart = _error_of_sum(weights * (losses - own), codes)
+    pooled = max(_error_of_sum(losses - losses.mean(), codes) / len(losses) ** 0.5, float(losses.std(ddof=1)))
+    error = max(apart, pooled * math.sqrt(1 / sizes[0] + 1 / sizes[1]))
+    p = float(t.sf(gap / error, freedom)) if error > 0 else 1.0
+    reach = error * float(t.ppf((1 + level) / 2, freedom))
     return p, (gap - reach, gap + reach)
 
 
 def _error_of_sum(terms: "np.ndarray", codes: "np.ndarray") -> float:
+    """Standard error of the sum of ``terms``, whose sums by unit are independent."""
     import numpy as np
 
     sums = np.bincount(codes, terms)

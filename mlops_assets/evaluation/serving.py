@@ -40,9 +40,9 @@ class ServingSpec(Declared):
     """Single-row predictions to time."""
     warm_up: int = Field(default=10, ge=0)
     """Predictions before the clock starts."""
-    repeats: int = Field(default=5, ge=1)
+    repeats: int = Field(default=3, ge=1)
     """Times each batch is predicted; the median counts."""
-    seconds: float = Field(default=3.0, gt=0)
+    seconds: float = Field(default=2.0, gt=0)
     """Single-row timing stops after this time; percentiles that lack calls are then not evaluated."""
 
 
@@ -96,7 +96,7 @@ def throughput(
     predict: Callable[["pd.DataFrame"], Any],
     rows: "pd.DataFrame",
     size: int,
-    repeats: int = 5,
+    repeats: int = 3,
     clock: Clock = time.perf_counter,
 ) -> float | None:
     """Rows a second, ``size`` at a time: the median of ``repeats`` after one to warm up; None below the clock's tick.

@@ -150,7 +150,8 @@ def discovered_slices(
     tree.fit(matrix[grown], losses[grown])
     rules = _rules(tree.tree_, names, declared, {name for name in names if np.isnan(numbers[name]).any()})
     leaves = tree.apply(matrix[measured])
-    found = [Slice(rule, leaves == leaf, "discovered") for leaf, rule in rules.items() if rule]
+    new = {leaf: rule for leaf, rule in rules.items() if rule not in {"", *(one.rule for one in declared)}}
+    found = [Slice(rule, leaves == leaf, "discovered") for leaf, rule in new.items()]
     held_out = None if units is None else units[measured]
     return [one for one in found if _is_large(one.inside) and _independent(one.inside, held_out)]
 
@@ -205,13 +206,13 @@ def _numbers(subject: Subject) -> "dict[str, np.ndarray]":
     import pandas as pd
 
     names = [feature.name for feature in subject.features.columns if feature.kind == "numeric"]
-    frame = subject.test[names].apply(pd.to_numeric, errors="coerce")
-    return {name: frame[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in names}
+    columns = {name: pd.Series(pd.to_numeric(pd.Series(subject.test[name]), errors="coerce")) for name in names}
+    return {name: column.to_numpy(dtype=np.float64, na_value=np.nan) for name, column in columns.items()}
 
 
 def _diagnosis(gaps: list[Gap], rows: int, subject: Subject) -> Diagnosis:
     confidence = subject.bootstrap.confidence
-    worse = [gap for gap in gaps if gap.adjusted <= 1 - confidence and gap.gap > 0]
+    worse = [gap for gap in gaps if _is_worse(gap, confidence)]
     examined = Measure(name="slices_examined", value=float(len(gaps)), rows=rows)
     return Diagnosis(
         name=NAME,
@@ -254,25 +255,14 @@ def _headline(gaps: list[Gap], worse: list[Gap]) -> str:
 
 def _table(gaps: list[Gap], confidence: float) -> Table:
     columns = ["slice", "origin", "rows", "loss", "loss of the rest", "gap", "low", "high", "p", "significant"]
-    kept = [gap for index, gap in enumerate(gaps) if index < SHOWN or gap.adjusted <= 1 - confidence]
-    cells = [
-        [
-            gap.rule,
-            gap.origin,
-            gap.rows,
-            gap.loss,
-            gap.rest,
-            gap.gap,
-            *gap.interval,
-            gap.adjusted,
-            _said(gap, confidence),
-        ]
-        for gap in kept[: 2 * SHOWN]
+    kept = [gap for index, gap in enumerate(gaps) if index < SHOWN or _is_worse(gap, confidence)][: 2 * SHOWN]
+    said = ["worse" if _is_worse(one, confidence) else "no" for one in kept]
+    rows = [
+        [one.rule, one.origin, one.rows, one.loss, one.rest, one.gap, *one.interval, one.adjusted, word]
+        for one, word in zip(kept, said, strict=True)
     ]
-    return Table(title=f"Slices by gap ({len(cells)} of {len(gaps)})", columns=columns, rows=cells)
+    return Table(title=f"Slices by gap ({len(rows)} of {len(gaps)})", columns=columns, rows=rows)
 
 
-def _said(gap: Gap, confidence: float) -> str:
-    if gap.adjusted > 1 - confidence or gap.gap <= 0:
-        return "no"
-    return "worse"
+def _is_worse(gap: Gap, confidence: float) -> bool:
+    return gap.gap > 0 and gap.adjusted <= 1 - confidence

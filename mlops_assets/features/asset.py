@@ -11,7 +11,7 @@ from mlops_assets.spec import SystemSpec
 STAGE = "features"
 CHECKS = {
     "no_overlap": "No row, and no row's copy or group, is in two parts.",
-    "no_leakage": "No feature determines the target alone.",
+    "no_leakage": "No feature determines the target, alone or with another.",
     "no_target": "Target and post-outcome columns are not among the features.",
     "no_degenerate": "Engineering made no empty, infinite, constant or absurdly ranged values.",
 }

@@ -12,7 +12,7 @@ from mlops_assets.spec import SystemSpec
 from mlops_assets.storage import Storage
 from mlops_assets.verdict import require_passed
 
-LAYOUT = 1
+LAYOUT = 2
 """Raised when the platform itself makes other features or verdicts from the same inputs."""
 
 

@@ -42,12 +42,12 @@ class SplitSpec(Declared):
 
 
 class LeakageSpec(Declared):
-    """When a single feature says too much about the target."""
+    """When a single feature, or two together, say too much about the target."""
 
     max_single_feature_score: float = Field(default=0.99, gt=0.5, le=1)
-    """Score of a shallow one-feature tree (balanced accuracy or R²) from which a feature counts as a leak."""
+    """Score from which a feature is a leak: balanced accuracy or R² of a shallow tree, R² of a pair's formula."""
     allow: list[str] = []
-    """Features that may determine the target alone, each a reviewed exception."""
+    """Features that may determine the target, each a reviewed exception."""
 
 
 class FeaturesSpec(Declared):

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 def remove_traces(pipeline: "Pipeline") -> None:
     """Leave in the fitted pipeline only what rows, declaration and libraries decide."""
-    final = pipeline[-1]
+    final = getattr(pipeline[-1], "regressor_", pipeline[-1])
     _predict_in_order(final)
     _forget_cores(final)
     for estimator in (final, *getattr(final, "named_estimators_", {}).values()):

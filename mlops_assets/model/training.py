@@ -47,6 +47,8 @@ def train(spec: "SystemSpec", features: "FeaturesVersion", rows: "pd.DataFrame")
         TrainingError: if a row is not of the train part, or the rows cannot teach the task.
     """
     _check_rows(features, rows)
+    if spec.model.target_transform == "log" and features.classes is None:
+        _check_positive(features, rows)
     inputs, target = rows[features.names], _target(features, rows)
     pipeline = make_pipeline(spec, features)
     started = time.perf_counter()
@@ -101,6 +103,15 @@ def _check_finite(features: "FeaturesVersion", rows: "pd.DataFrame") -> None:
     infinite = [name for name in names if np.isinf(rows[name].to_numpy(dtype=float)).any()]
     if infinite:
         raise TrainingError(f"{features.system}: infinite values in {one_of(infinite)}")
+
+
+def _check_positive(features: "FeaturesVersion", rows: "pd.DataFrame") -> None:
+    found = int((rows[features.target] <= 0).sum())
+    if found:
+        raise TrainingError(
+            f"{features.system}: target_transform 'log' needs a positive {features.target!r}; {found} of {len(rows)} "
+            "rows are not. Remedy: target_transform: none, or a minimum in the contract"
+        )
 
 
 def _target(features: "FeaturesVersion", rows: "pd.DataFrame") -> "np.ndarray":

@@ -1,6 +1,7 @@
 """The MLflow resource: runs that mirror Dagster runs, and the artefacts and models logged with them."""
 
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -136,10 +137,12 @@ class MlflowTracking(dg.ConfigurableResource):
 
     def log_metrics(self, run: "Run", metrics: Mapping[str, float], model: "ModelVersion") -> None:
         """Log test metrics on the evaluation's run, on the run that trained the model, and on the model itself."""
-        client, model_id = self.client, model.uri.rsplit("/", 1)[-1]
-        for name, value in metrics.items():
-            client.log_metric(run.info.run_id, f"test_{name}", value)
-            client.log_metric(model.mlflow_run_id, f"test_{name}", value, model_id=model_id)
+        from mlflow.entities import Metric
+
+        now, model_id = int(time.time() * 1000), model.uri.rsplit("/", 1)[-1]
+        for run_id, about in ((run.info.run_id, None), (model.mlflow_run_id, model_id)):
+            logged = [Metric(f"test_{name}", value, now, 0, model_id=about) for name, value in metrics.items()]
+            self.client.log_batch(run_id, metrics=logged)
 
     def fetch(self, uri: str, folder: Path) -> Path:
         """Download the artefact at ``uri`` (``runs:/…`` or ``models:/…``) below ``folder``."""

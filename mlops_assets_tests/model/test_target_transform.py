@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlops_assets.errors import SpecError
+from mlops_assets.errors import SpecError, TrainingError
 from mlops_assets.model.artefact import digest, dump, verify
 from mlops_assets.model.exchange import export_if_equal
 from mlops_assets.model.pipeline import make_pipeline
@@ -69,3 +69,15 @@ def test_numbers_are_scaled_for_the_estimator_within(mixed, estimator, scaled):
 def test_classes_have_no_logarithm(mixed):
     with pytest.raises(SpecError, match="target_transform 'log' is for regression"):
         mixed(target_transform="log").train()
+
+
+def test_a_target_without_logarithm_is_refused_by_name(mixed):
+    case = skewed(mixed, target_transform="log")
+    case.rows.loc[case.rows.index[:2], "label"] = 0.0
+    with pytest.raises(TrainingError, match=r"needs a positive 'label'; 2 of \d+ rows are not"):
+        case.train()
+
+
+def test_the_number_of_cores_leaves_no_trace(mixed):
+    pipeline = skewed(mixed, target_transform="log").train().pipeline
+    assert pipeline["estimator"].regressor_._bin_mapper.n_threads == 1
