@@ -201,7 +201,7 @@ def _fitted_temperature(subject: Subject) -> float:
 def _headline(measures: Iterable[Measure]) -> str:
     value = {measure.name: measure.value for measure in measures}
     excess = value["ece_excess"] or 0.0
-    told = "beyond chance: probabilities are not reliable" if excess > 0 else "within chance"
+    told = "beyond chance" if excess > 0 else "within chance"
     bound = (value["ece"] or 0.0) - excess
     return f"Calibration error {figure(value['ece'])}, {told} (95 % of calibrated models stay below {figure(bound)})."
 

@@ -60,7 +60,7 @@ def examine(subject: Subject, options: Coverage = STANDARD) -> Diagnosis:
     return Diagnosis(
         name=NAME,
         title=TITLE,
-        headline=_headline(measures[0], segments, options.nominal),
+        headline=_headline(_promise(options.nominal, calibrated), measures[0], segments, options.nominal),
         measures=measures,
         tables=[_table(segments, calibrated)] if segments else [],
         notes=_notes(len(calibrated.validation), options.nominal),
@@ -150,8 +150,12 @@ def _sizes(calibrated: Calibrated, limit: float) -> list[Measure]:
     return [Measure(name="mean_width", value=mean / spread, rows=rows, note=f"{figure(mean)} in target units"), sets]
 
 
-def _headline(coverage: Measure, segments: list[Segment], nominal: float) -> str:
-    told = f"{nominal:.0%} intervals cover {figure(coverage.value)} {interval_text(coverage.interval)} of the test rows"
+def _promise(nominal: float, calibrated: Calibrated) -> str:
+    return f"{nominal:.0%} {'intervals' if calibrated.candidates is None else 'label sets'}"
+
+
+def _headline(promise: str, coverage: Measure, segments: list[Segment], nominal: float) -> str:
+    told = f"{promise} cover {figure(coverage.value)} {interval_text(coverage.interval)} of the test rows"
     if not segments:
         return f"{told}."
     under = [one for one in segments if one.interval[1] < nominal]

@@ -47,9 +47,7 @@ def examine(subject: Subject, monotone: Mapping[str, Direction] | None = None) -
 
     ``monotone`` is by default what the system declares as ``evaluation.monotone``.
     """
-    declared = subject.spec.evaluation.monotone if monotone is None else monotone
-    confidence = 1 - (1 - subject.bootstrap.confidence) / max(len(declared), 1)
-    findings = [_finding(subject, feature, direction, confidence) for feature, direction in declared.items()]
+    findings = _findings(subject, subject.spec.evaluation.monotone if monotone is None else monotone)
     measures = [_repeat_calls(subject), _violations(findings, len(subject.test))]
     return Diagnosis(
         name=NAME,
@@ -59,6 +57,15 @@ def examine(subject: Subject, monotone: Mapping[str, Direction] | None = None) -
         tables=[_table(findings)] if findings else [],
         notes=_notes(len(subject.test)) if findings else [],
     )
+
+
+def _findings(subject: Subject, monotone: Mapping[str, Direction]) -> list[Finding]:
+    from threadpoolctl import threadpool_limits
+
+    confidence = 1 - (1 - subject.bootstrap.confidence) / max(len(monotone), 1)
+    # Trees predict few rows many times: on a busy machine threads that wait for each other cost more than the trees.
+    with threadpool_limits(limits=1, user_api="openmp"):
+        return [_finding(subject, feature, direction, confidence) for feature, direction in monotone.items()]
 
 
 def _finding(subject: Subject, feature: str, direction: Direction, confidence: float) -> Finding:

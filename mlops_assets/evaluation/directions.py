@@ -17,7 +17,7 @@ Direction = Literal["increasing", "decreasing"]
 LEVELS = 20
 """Observed quantiles between which a feature moves."""
 STEPS = 3
-MOST_ROWS = 2000
+MOST_ROWS = 1000
 TOLERANCE = 1e-6
 """Share of the predictions' range up to which a step is rounding."""
 

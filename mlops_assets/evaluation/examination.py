@@ -25,7 +25,11 @@ def wanted(evaluation: EvaluationSpec, task: Task) -> list[str]:
 
 def examine(names: Iterable[str], subject: Subject) -> list[Diagnosis]:
     """What each diagnosis found; one that errs says so and leaves its measures unevaluated."""
-    return [_examined(name, subject) for name in names]
+    from threadpoolctl import threadpool_limits
+
+    # Many predictions of few rows: starting threads for each costs more than it saves on a busy machine.
+    with threadpool_limits(limits=1):
+        return [_examined(name, subject) for name in names]
 
 
 def _examined(name: str, subject: Subject) -> Diagnosis:

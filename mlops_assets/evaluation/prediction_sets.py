@@ -13,7 +13,7 @@ Sets = Literal["least_ambiguous", "adaptive"]
 
 def rank_needed(rows: int, confidence: float) -> int:
     """Which smallest of ``rows`` calibration scores is the threshold: ceil((n + 1) confidence); above n, none."""
-    # 110 * 0.9 is 99.00000000000001 to a machine.
+    # 100 * 0.55 is 55.00000000000001 to a machine.
     return math.ceil((rows + 1) * confidence - 1e-9)
 
 

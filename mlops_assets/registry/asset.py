@@ -1,6 +1,5 @@
 """The registry's assets: a registered version with its evidence, and the champion."""
 
-import hashlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -8,14 +7,22 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from mlops_assets.asset import check, check_results, refusals, require, stage_asset, versions
-from mlops_assets.errors import GateRefused, NotEvaluated, StorageError
+from mlops_assets.errors import GateRefused, NotEvaluated
 from mlops_assets.evaluation.version import EvaluationReport
 from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model.version import ModelVersion
 from mlops_assets.preflight import declaration_digest
+from mlops_assets.registry.evidence import (
+    features_of,
+    model_of,
+    passed_report,
+    predictions_of,
+    round_trip,
+    stored_predictions,
+)
 from mlops_assets.registry.ledger import Entry, Ledger
 from mlops_assets.registry.promotion import FEWEST_ROWS, Judgement, judge, rows_neither_was_trained_on
-from mlops_assets.registry.version import ChampionDecision, RegisteredVersion, require_own_report
+from mlops_assets.registry.version import ChampionDecision, RegisteredVersion
 from mlops_assets.resources.registry import REPORT_TAG, Registry
 from mlops_assets.resources.storage import StorageResource
 from mlops_assets.resources.tracking import MlflowTracking
@@ -51,8 +58,8 @@ def registered_version_asset(spec: SystemSpec) -> dg.AssetsDefinition:
         model = require(store, ModelVersion, spec.name, f"materialise {spec.name}/model")
         with refusals(), tracking.answering(), TemporaryDirectory() as folder:
             tracking.ping()
-            report = passed_report(store, tracking, model, Path(folder))
-            stored = _stored_predictions(tracking, report, Path(folder))
+            report = passed_report(store, tracking, model, spec.evaluation.gates, Path(folder))
+            stored = stored_predictions(tracking, report, Path(folder))
             registry = Registry(tracking.client, spec.name)
             number = registry.register(model.uri, model.mlflow_run_id, _tags(model, report, context), spec.description)
             verdicts = _proofs(store, tracking, model, stored, number, Path(folder))
@@ -105,8 +112,8 @@ def champion_asset(spec: SystemSpec) -> dg.AssetsDefinition:
         with refusals(), tracking.answering(), TemporaryDirectory() as folder:
             tracking.ping()
             require_passed(challenger.name, challenger.verdicts, f"materialise {VERSION} again")
-            model = _model_of(store, challenger)
-            report = passed_report(store, tracking, model, Path(folder))
+            model = model_of(store, challenger)
+            report = passed_report(store, tracking, model, spec.evaluation.gates, Path(folder))
             if report.digest != challenger.digest:
                 raise GateRefused(
                     f"{challenger.name} carries report {challenger.digest[:12]}, the model's newest report is "
@@ -137,33 +144,6 @@ def champion_asset(spec: SystemSpec) -> dg.AssetsDefinition:
         )
 
     return champion
-
-
-def passed_report(store: Storage, tracking: MlflowTracking, model: ModelVersion, folder: Path) -> EvaluationReport:
-    """The newest report of exactly ``model``, re-read from where it is stored and found unchanged and passed.
-
-    Raises:
-        GateRefused: without a report, or with a failed or unevaluated blocking gate.
-        StorageError: if the stored report is not the one that was recorded.
-    """
-    from mlops_assets.evaluation.report import Report
-
-    reports = [r for r in store.records.history(EvaluationReport, model.system) if r.model_digest == model.digest]
-    if not reports:
-        raise GateRefused(
-            f"{model.system} model {model.digest[:12]} has no evaluation report. Remedy: materialise evaluation"
-        )
-    record = reports[-1]
-    text = tracking.fetch(record.report_uri, folder).read_bytes()
-    found = hashlib.sha256(text).hexdigest()
-    if found != record.digest:
-        raise StorageError(
-            f"The stored report of {model.system} model {model.digest[:12]} has digest {found[:12]}, recorded "
-            f"was {record.digest[:12]}: it was changed. Remedy: materialise evaluation again"
-        )
-    report = Report.model_validate_json(text)
-    require_own_report(report.model_digest, report.features_digest, report.gates, model)
-    return record
 
 
 def settle(registry: Registry, ledger: Ledger) -> Entry | None:
@@ -198,7 +178,7 @@ def _proofs(
     info = mlflow.models.get_model_info(str(fetched))
     described = info.signature is not None and info.saved_input_example_info is not None
     return [
-        _round_trip(store, model, stored, fetched),
+        round_trip(store, model, stored, fetched),
         Verdict(
             name="signature",
             outcome="passed" if described else "failed",
@@ -206,32 +186,6 @@ def _proofs(
             f"input example {'present' if info.saved_input_example_info else 'missing'}",
         ),
     ]
-
-
-def _stored_predictions(tracking: MlflowTracking, report: EvaluationReport, folder: Path) -> "pd.DataFrame":
-    from mlops_assets.evaluation.predictions import read_predictions
-
-    return read_predictions(tracking.fetch(report.predictions_uri, folder), report.predictions_digest)
-
-
-def _round_trip(store: Storage, model: ModelVersion, stored: "pd.DataFrame", fetched: Path) -> Verdict:
-    from mlops_assets.evaluation.predictions import different_rows
-    from mlops_assets.features.table import read_features
-    from mlops_assets.model.artefact import load
-    from mlops_assets.model.prediction import predict
-
-    features = _features(store, model)
-    test = read_features(store, features, "test")
-    pipeline = load(fetched / "model.skops", model.digest, declared=model.declared)
-    different = different_rows(stored, test, predict(pipeline, test.loc[:, features.names]))
-    return Verdict(
-        name="round_trip",
-        outcome="passed" if different == 0 else "failed",
-        value=float(different),
-        bound=0.0,
-        rows=len(test),
-        reason=f"{different} of {len(test)} test predictions differ from the stored ones; none may",
-    )
 
 
 def _judgement(
@@ -249,7 +203,7 @@ def _judgement(
     champion = next((v for v in store.records.history(RegisteredVersion, spec.name) if v.version == previous), None)
     if champion is None:
         return Judgement("kept", f"champion version {previous} has no record here, so it cannot be compared")
-    ours, theirs = _features(store, _model_of(store, challenger)), _features(store, _model_of(store, champion))
+    ours, theirs = features_of(store, model_of(store, challenger)), features_of(store, model_of(store, champion))
     if ours.columns != theirs.columns or ours.classes != theirs.classes:
         return Judgement("kept", f"champion version {previous} cannot score these rows: its features are others")
     return _compared(spec, store, tracking, challenger, champion, ours, theirs, folder)
@@ -276,7 +230,7 @@ def _compared(
     if len(rows) < FEWEST_ROWS:
         return Judgement("kept", f"only {len(rows)} rows that neither was trained on; {FEWEST_ROWS} are needed")
     predictions = [
-        _predictions(tracking, version, rows.loc[:, ours.names], folder / str(version.version), store)
+        predictions_of(store, tracking, version, rows.loc[:, ours.names], folder / str(version.version))
         for version in (challenger, champion)
     ]
     try:
@@ -293,29 +247,6 @@ def _compared(
     except NotEvaluated as error:
         return Judgement("kept", f"not evaluated, so the champion stays: {error}")
     return judge(comparison, spec.registry.margin)
-
-
-def _predictions(tracking: MlflowTracking, version: RegisteredVersion, rows, folder: Path, store: Storage):
-    from mlops_assets.model.artefact import load
-    from mlops_assets.model.prediction import predict
-
-    fetched = tracking.fetch(f"models:/{version.system}/{version.version}", folder)
-    model = _model_of(store, version)
-    return predict(load(fetched / "model.skops", version.model_digest, declared=model.declared), rows)
-
-
-def _model_of(store: Storage, version: RegisteredVersion) -> ModelVersion:
-    model = store.records.find(ModelVersion, version.system, version.model_digest)
-    if model is None:
-        raise StorageError(f"{version.name} names model {version.model_digest[:12]}, of which there is no record")
-    return model
-
-
-def _features(store: Storage, model: ModelVersion) -> FeaturesVersion:
-    features = store.records.find(FeaturesVersion, model.system, model.features_digest)
-    if features is None:
-        raise StorageError(f"Features version {model.features_digest[:12]} of {model.system} has no record")
-    return features
 
 
 def _entry(

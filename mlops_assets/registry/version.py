@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from mlops_assets.errors import GateRefused
+from mlops_assets.evaluation.spec import GateSpec
 from mlops_assets.model.version import ModelVersion
 from mlops_assets.records import Record
 from mlops_assets.verdict import Verdict, require_passed
@@ -64,4 +65,18 @@ def require_own_report(model_digest: str, features_digest: str, gates: Sequence[
             raise GateRefused(
                 f"{subject} is refused: its report is about {what} {named[:12]}, not {expected[:12]}. "
                 "Remedy: materialise evaluation"
+            )
+
+
+def require_declared_gates(declared: Sequence[GateSpec], judged: Sequence[Verdict], model: ModelVersion) -> None:
+    """Raise GateRefused if the declaration has a gate that the report did not judge, or judged by another bound."""
+    verdicts = {verdict.name: verdict for verdict in judged}
+    for gate in declared:
+        verdict = verdicts.get(gate.name)
+        bound = gate.at_least if gate.at_least is not None else gate.at_most
+        if verdict is None or verdict.severity != gate.severity or bound not in (None, verdict.bound):
+            seen = f"bound {verdict.bound}, {verdict.severity}" if verdict else "no such gate"
+            raise GateRefused(
+                f"{model.system} model {model.digest[:12]} is refused: {gate.name} is declared with bound {bound}, "
+                f"{gate.severity}; its report knows {seen}. Remedy: materialise evaluation"
             )

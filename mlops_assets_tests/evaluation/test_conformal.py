@@ -63,6 +63,7 @@ def test_coverage_of_a_thousand_rows_is_beta_901_100() -> None:
 @pytest.mark.parametrize(("rows", "rank"), [(8, 9), (9, 9), (10, 10), (19, 18), (69, 63), (109, 99), (999, 900)])
 def test_the_rank_is_exact_where_it_is_whole(rows: int, rank: int) -> None:
     assert rank_needed(rows, 0.9) == rank
+    assert rank_needed(99, 0.55) == 55
     found = threshold(np.arange(1.0, rows + 1)[::-1], 0.9)
     assert found == (rank if rank <= rows else None)
 
@@ -133,6 +134,8 @@ def test_copied_rows_do_not_narrow_the_interval() -> None:
     copied, clusters = np.repeat(hits, 5), np.repeat(np.arange(400), 5)
     assert effective_trials(copied, clusters) == pytest.approx(400, rel=0.01)
     assert share_interval(copied, clusters) == pytest.approx(share_interval(hits), abs=0.001)
+    # Variance of the mean of three pairs that agree, 24/9 · 3/2 / 6², is three times that of six single rows, 2/9 / 6.
+    assert effective_trials(np.array([1, 1, 1, 1, 0, 0]), np.array([0, 0, 1, 1, 2, 2])) == pytest.approx(2)
     assert effective_trials(np.ones(50), np.repeat(np.arange(10), 5)) == 10
     assert effective_trials(hits, np.arange(400)) == pytest.approx(400, rel=0.01)
 
@@ -215,6 +218,34 @@ def test_a_rare_class_is_under_covered_and_its_own_threshold_mends_it() -> None:
     assert rare["labels, own threshold"] > rare["labels"]
 
 
+def test_a_class_too_rare_for_a_threshold_is_in_every_set_of_the_others() -> None:
+    """By class, each label is held against its own class's threshold; one without cannot be ruled out."""
+    validation = classes(600, 1)
+    kept = (validation["goal"] != 2) | ((validation["goal"] == 2).cumsum() <= 5)
+    validation = validation.loc[kept].reset_index(drop=True)
+    shown = table(examine(subject_of(STATED, classes(2000, 0), validation)))
+    assert shown["class 2"]["coverage, own threshold"] is None and shown["class 2"]["labels, own threshold"] is None
+    limits = mondrian_thresholds(
+        1 - validation[["a", "b", "c"]].to_numpy()[np.arange(len(validation)), validation["goal"]],
+        validation["goal"].tolist(),
+        0.9,
+    )
+    test = classes(2000, 0)
+    sizes = 1 + (1 - test["a"] <= limits[0]).astype(int) + (1 - test["b"] <= limits[1])
+    for label in (0, 1):
+        expected = sizes[test["goal"] == label].mean()
+        assert shown[f"class {label}"]["labels, own threshold"] == pytest.approx(expected)
+
+
+def test_segments_are_those_of_the_validation_rows() -> None:
+    """So that a segment's own threshold is of the same rows that it is used on."""
+    validation = noisy(500, 1).assign(x=lambda rows: rows["x"] * 2)
+    shown = table(examine(subject_of(IDENTITY, noisy(500, 0), validation)))
+    edges = quantile_edges(validation["x"].to_numpy())
+    assert f"prediction part 1 of 4 (below {edges[0]:.3f})" in shown
+    assert shown[f"prediction part 2 of 4 ({edges[0]:.3f} to {edges[1]:.3f})"]["rows"] == pytest.approx(250, abs=30)
+
+
 def test_sets_are_smaller_where_the_model_is_surer() -> None:
     size = [
         values(examine(subject_of(STATED, classes(2000, 0, spread), classes(2000, 1, spread))))["mean_set_size"]
@@ -265,6 +296,7 @@ def test_a_missing_value_of_a_column_is_a_segment_and_many_values_are_none() -> 
 def test_king_county_is_covered_overall_but_not_in_every_price_segment(shared_data: Path) -> None:
     """Section 8: overall .9054, by quarter of the price .870/.935/.931/.887."""
     from sklearn.ensemble import HistGradientBoostingRegressor
+    from threadpoolctl import threadpool_limits
 
     sales = pd.read_csv(shared_data / "king_county" / "kc_house_data.csv").drop(columns=["id", "date"])
     sales = sales.rename(columns={"price": "goal"}).assign(goal=lambda rows: np.log(rows["goal"]))
@@ -272,8 +304,9 @@ def test_king_county_is_covered_overall_but_not_in_every_price_segment(shared_da
     sales = sales.assign(**{"@quarter": quarter}).sample(frac=1, random_state=0)
     train, validation, test = sales.iloc[:12_000], sales.iloc[12_000:16_000], sales.iloc[16_000:]
     names = [name for name in sales.columns if name not in ("goal", "@quarter")]
-    model = HistGradientBoostingRegressor(random_state=0).fit(train[names], train["goal"])
-    found = examine(subject_of(model, test, validation))
+    with threadpool_limits(limits=1, user_api="openmp"):
+        model = HistGradientBoostingRegressor(random_state=0).fit(train[names], train["goal"])
+        found = examine(subject_of(model, test, validation))
     by_name, rows = values(found), table(found)
     assert 0.885 <= by_name["coverage"] <= 0.915
     price = [rows[f"quarter {part}"]["coverage"] for part in "1234"]

@@ -201,6 +201,14 @@ def test_a_model_that_changes_its_mind_is_found() -> None:
     assert found.interval == pytest.approx((0.0709, 0.1391), abs=0.001)
 
 
+def test_every_call_counts() -> None:
+    """Only the middle one of three differs."""
+    answers = iter([0.0, 1.0, 0.0])
+    test = rows_of(40)
+    found = examine(subject_of(Regressor(lambda rows: np.full(len(rows), next(answers))), test))
+    assert values(found)["repeat_calls"] == 1
+
+
 def test_no_rows_no_answer() -> None:
     assert measures(examine(subject_of(RISING, rows_of().iloc[:0])))["repeat_calls"].note == "there are no test rows"
 
@@ -208,12 +216,13 @@ def test_no_rows_no_answer() -> None:
 @pytest.mark.parametrize("constraint", [0, 1])
 def test_a_constrained_booster_keeps_the_direction_that_a_free_one_breaks(constraint: int) -> None:
     from sklearn.ensemble import HistGradientBoostingRegressor
+    from threadpoolctl import threadpool_limits
 
     rng = np.random.default_rng(0)
     rows = rows_of(600).assign(goal=lambda frame: frame["x"] + rng.normal(size=600))
-    model = HistGradientBoostingRegressor(monotonic_cst={"x": constraint}, max_iter=40).fit(
-        rows[["x", "z"]], rows["goal"]
-    )
+    model = HistGradientBoostingRegressor(monotonic_cst={"x": constraint}, max_iter=40)
+    with threadpool_limits(limits=1, user_api="openmp"):
+        model.fit(rows[["x", "z"]], rows["goal"])
     found = values(examine(subject_of(model, rows), {"x": "increasing"}))["monotone_violations"]
     assert found == 0 if constraint else found > 0.1
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
 from mlops_assets.dataset.version import DatasetVersion
 from mlops_assets.evaluation.version import EvaluationReport
@@ -102,6 +103,24 @@ def test_the_report_of_another_model_does_not_count(platform: Platform, wine: Sy
     assert platform.run(other, "model").success
     alone = platform.run(other, "registered_version")
     assert "has no evaluation report" in failure(alone, "wine_quality__registered_version")
+    assert platform.versions(wine) == []
+
+
+@pytest.mark.parametrize(
+    "gates",
+    [
+        [{"metric": "accuracy", "at_least": 0.99}],
+        [{"metric": "f1_macro", "at_least": 0.10}],
+        [{"metric": "accuracy", "at_least": 0.10, "severity": "warn"}],
+    ],
+    ids=["tighter", "new", "of another severity"],
+)
+def test_a_report_judged_by_other_gates_does_not_count(platform: Platform, wine: SystemSpec, gates: list):
+    before = changed(wine, evaluation={"gates": [{"metric": "accuracy", "at_least": 0.10}]})
+    platform.land(before)
+    assert platform.run(before, "dataset", "features", "model", "evaluation").success
+    alone = platform.run(changed(wine, evaluation={"gates": gates}), "registered_version")
+    assert "Remedy: materialise evaluation" in failure(alone, "wine_quality__registered_version")
     assert platform.versions(wine) == []
 
 

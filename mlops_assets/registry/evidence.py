@@ -1,0 +1,107 @@
+"""Evidence: what was recorded about a model, read back from where it is stored and found unchanged."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlops_assets.errors import GateRefused, StorageError
+from mlops_assets.evaluation.spec import GateSpec
+from mlops_assets.evaluation.version import EvaluationReport
+from mlops_assets.features.version import FeaturesVersion
+from mlops_assets.model.version import ModelVersion
+from mlops_assets.registry.version import RegisteredVersion, require_declared_gates, require_own_report
+from mlops_assets.storage import Storage
+from mlops_assets.verdict import Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mlops_assets.model.prediction import Predictions
+    from mlops_assets.resources.tracking import MlflowTracking
+
+
+def passed_report(
+    store: Storage, tracking: "MlflowTracking", model: ModelVersion, gates: Sequence[GateSpec], folder: Path
+) -> EvaluationReport:
+    """The newest report of exactly ``model``, re-read from where it is stored and found unchanged and passed.
+
+    Raises:
+        GateRefused: without a report, with a failed or unevaluated blocking gate, or one judged by other ``gates``.
+        StorageError: if the stored report is not the one that was recorded.
+    """
+    from mlops_assets.evaluation.report import Report
+
+    reports = [r for r in store.records.history(EvaluationReport, model.system) if r.model_digest == model.digest]
+    if not reports:
+        raise GateRefused(
+            f"{model.system} model {model.digest[:12]} has no evaluation report. Remedy: materialise evaluation"
+        )
+    record = reports[-1]
+    text = tracking.fetch(record.report_uri, folder).read_bytes()
+    found = hashlib.sha256(text).hexdigest()
+    if found != record.digest:
+        raise StorageError(
+            f"The stored report of {model.system} model {model.digest[:12]} has digest {found[:12]}, recorded "
+            f"was {record.digest[:12]}: it was changed. Remedy: materialise evaluation again"
+        )
+    report = Report.model_validate_json(text)
+    require_own_report(report.model_digest, report.features_digest, report.gates, model)
+    require_declared_gates(gates, report.gates, model)
+    return record
+
+
+def stored_predictions(tracking: "MlflowTracking", report: EvaluationReport, folder: Path) -> "pd.DataFrame":
+    """The test predictions that the report was made from."""
+    from mlops_assets.evaluation.predictions import read_predictions
+
+    return read_predictions(tracking.fetch(report.predictions_uri, folder), report.predictions_digest)
+
+
+def round_trip(store: Storage, model: ModelVersion, stored: "pd.DataFrame", fetched: Path) -> Verdict:
+    """Whether the model in ``fetched`` repeats every ``stored`` test prediction bit for bit."""
+    from mlops_assets.evaluation.predictions import different_rows
+    from mlops_assets.features.table import read_features
+    from mlops_assets.model.artefact import load
+    from mlops_assets.model.prediction import predict
+
+    features = features_of(store, model)
+    test = read_features(store, features, "test")
+    pipeline = load(fetched / "model.skops", model.digest, declared=model.declared)
+    different = different_rows(stored, test, predict(pipeline, test.loc[:, features.names]))
+    return Verdict(
+        name="round_trip",
+        outcome="passed" if different == 0 else "failed",
+        value=float(different),
+        bound=0.0,
+        rows=len(test),
+        reason=f"{different} of {len(test)} test predictions differ from the stored ones; none may",
+    )
+
+
+def predictions_of(
+    store: Storage, tracking: "MlflowTracking", version: RegisteredVersion, rows: "pd.DataFrame", folder: Path
+) -> "Predictions":
+    """What a registered version, fetched from the registry, says about ``rows``."""
+    from mlops_assets.model.artefact import load
+    from mlops_assets.model.prediction import predict
+
+    fetched = tracking.fetch(f"models:/{version.system}/{version.version}", folder)
+    model = model_of(store, version)
+    return predict(load(fetched / "model.skops", version.model_digest, declared=model.declared), rows)
+
+
+def model_of(store: Storage, version: RegisteredVersion) -> ModelVersion:
+    """The record of the model that ``version`` was registered from."""
+    model = store.records.find(ModelVersion, version.system, version.model_digest)
+    if model is None:
+        raise StorageError(f"{version.name} names model {version.model_digest[:12]}, of which there is no record")
+    return model
+
+
+def features_of(store: Storage, model: ModelVersion) -> FeaturesVersion:
+    """The record of the features that ``model`` was trained on."""
+    features = store.records.find(FeaturesVersion, model.system, model.features_digest)
+    if features is None:
+        raise StorageError(f"Features version {model.features_digest[:12]} of {model.system} has no record")
+    return features
