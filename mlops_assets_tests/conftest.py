@@ -15,6 +15,13 @@ hypothesis.settings.load_profile("suite")
 REPOSITORY = Path(__file__).parents[1]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """MLflow exports the tracking URI it was last given; the next test's child processes must not inherit it."""
+    for variable in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        os.environ.pop(variable, None)
+
+
 @pytest.fixture
 def storage(tmp_path: Path) -> Storage:
     """Tables, landing zone and records below the test's own folder."""
