@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from mlops_assets.asset import check, check_results, refusals, stage_asset, versions
+from mlops_assets.asset import check, check_results, refusals, stage_asset
 from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
 from mlops_assets.preflight import check_code
 from mlops_assets.resources.storage import StorageResource
@@ -57,7 +57,7 @@ def dataset_asset(spec: SystemSpec) -> dg.AssetsDefinition:
                 "profile": dg.MetadataValue.md(_profile(store, spec, version)),
                 "batches_of_this_run": dg.MetadataValue.md(_batches(ingestion.outcomes)),
                 "table": dg.MetadataValue.path(store.table(spec.name, "dataset")),
-                **versions(target=spec.dataset.target),
+                "target": spec.dataset.target,
             },
             check_results=check_results(spec, STAGE, [contract, *version.verdicts]),
         )

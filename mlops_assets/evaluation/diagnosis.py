@@ -1,6 +1,5 @@
 """Diagnosis: what a closer look at one side of a model found: numbers a gate can name, tables a person can read."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -100,6 +99,3 @@ class Subject:
         evaluation = self.spec.evaluation
         truth = rows[self.features.target].to_numpy()
         return read_outcomes(self.spec.task, truth, predictions, self.features.classes or (), evaluation.positive)
-
-
-Examine = Callable[[Subject], Diagnosis]
