@@ -11,7 +11,11 @@ from mlops_assets.dataset.table import read_dataset
 from mlops_assets.dataset.version import DatasetVersion
 from mlops_assets.errors import SpecError
 from mlops_assets.features.degeneracy import no_degenerate
+from mlops_assets.features.evidence import evidence
 from mlops_assets.features.leakage import no_leakage, no_overlap, no_target
+from mlops_assets.features.nearness import no_near_duplicates
+from mlops_assets.features.proxy import no_proxy
+from mlops_assets.features.scale import rescaled
 from mlops_assets.features.split import Identities, assign
 from mlops_assets.features.sufficiency import enough_rows
 from mlops_assets.features.transform import feature_kinds, require_row_wise, transform
@@ -49,14 +53,35 @@ class Assembly:
     @property
     def verdicts(self) -> list[Verdict]:
         """Every check of this version; the blocking ones first."""
-        split, used = self.spec.features.split, self.parts != "excluded"
+        shown = evidence(self.features.loc[self._train], self._outcomes, self.ids.content[self._train], self.spec)
         return [
-            no_overlap(self.parts, self.ids.content, self.ids.unit if split.group else None),
-            no_leakage(self.features.loc[self._train], self._outcomes, self.ids.content[self._train], self.spec),
+            self._overlap,
+            *self._near_duplicates,
+            no_leakage(shown),
             no_target(list(self.features.columns), self.spec),
-            no_degenerate(self.features.loc[used], self._train[used], self._complete[used]),
+            self._degenerate,
+            no_proxy(shown),
             enough_rows(self.table, self.spec),
         ]
+
+    @property
+    def _overlap(self) -> Verdict:
+        split = self.spec.features.split
+        times = self.rows[split.time] if split.time else None
+        return no_overlap(self.parts, self.ids.content, self.ids.unit if split.group else None, times)
+
+    @property
+    def _near_duplicates(self) -> list[Verdict]:
+        tolerance = self.spec.features.leakage.near_duplicates
+        if tolerance is None:
+            return []
+        return [no_near_duplicates(self.features, self.parts, self.rows, tolerance)]
+
+    @property
+    def _degenerate(self) -> Verdict:
+        used = self.parts != "excluded"
+        odd = rescaled(self.rows.filter(pl.Series(used)), self.spec)
+        return no_degenerate(self.features.loc[used], self._train[used], self._complete[used], odd)
 
     @cached_property
     def table(self) -> pl.DataFrame:

@@ -10,10 +10,15 @@ from mlops_assets.spec import SystemSpec
 
 STAGE = "features"
 CHECKS = {
-    "no_overlap": "No row, and no row's copy or group, is in two parts.",
+    "no_overlap": "No row, and no row's copy or group, is in two parts; by time, later parts are newer.",
     "no_leakage": "No feature determines the target, alone or with another.",
     "no_target": "Target and post-outcome columns are not among the features.",
-    "no_degenerate": "Engineering made no empty, infinite, constant or absurdly ranged values.",
+    "no_degenerate": "Engineering made no empty, infinite, constant or absurdly ranged values, no batch another unit.",
+}
+NEAR = "No row of a later part is within the declared tolerance of a row of an earlier one."
+WARNINGS = {
+    "no_proxy": "Without any one feature the error stays of the same size.",
+    "enough_rows": "Every class and enough rows for the declared gates.",
 }
 
 
@@ -27,8 +32,8 @@ def features_asset(spec: SystemSpec) -> dg.AssetsDefinition:
         kinds={"deltalake", "pandas"},
         upstream=["dataset"],
         checks=[
-            *(check(spec, STAGE, name, text) for name, text in CHECKS.items()),
-            check(spec, STAGE, "enough_rows", "Every class and enough rows for the declared gates.", "warn"),
+            *(check(spec, STAGE, name, text) for name, text in _blocking(spec).items()),
+            *(check(spec, STAGE, name, text, "warn") for name, text in WARNINGS.items()),
         ],
         parts=("dataset", "features"),
     )
@@ -59,6 +64,11 @@ def features_asset(spec: SystemSpec) -> dg.AssetsDefinition:
         )
 
     return features
+
+
+def _blocking(spec: SystemSpec) -> dict[str, str]:
+    near = spec.features.leakage.near_duplicates is not None
+    return {**CHECKS, "no_near_duplicates": NEAR} if near else CHECKS
 
 
 def _split_table(rows) -> str:

@@ -12,7 +12,7 @@ from mlops_assets.spec import SystemSpec
 from mlops_assets.storage import Storage
 from mlops_assets.verdict import require_passed
 
-LAYOUT = 2
+LAYOUT = 3
 """Raised when the platform itself makes other features or verdicts from the same inputs."""
 
 
@@ -40,7 +40,8 @@ def build(storage: Storage, spec: SystemSpec, dataset: DatasetVersion, run_id: s
 def features_digest(spec: SystemSpec, dataset: DatasetVersion, plan: SplitPlan) -> str:
     """Digest of everything that the features, their parts and their verdicts follow from."""
     columns = {
-        name: [column.type, column.nullable, column.post_outcome] for name, column in spec.dataset.columns.items()
+        name: [column.type, column.nullable, column.post_outcome, column.min is None or column.max is None]
+        for name, column in spec.dataset.columns.items()
     }
     gates = [(gate.name, gate.min_rows) for gate in spec.evaluation.gates]
     inputs = {

@@ -1,5 +1,6 @@
-"""Degeneracy: features that engineering spoilt, or that carry nothing."""
+"""Degeneracy: features that engineering or a batch spoilt, or that carry nothing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,18 +28,21 @@ class Defect:
     reason: str
 
 
-def no_degenerate(features: pd.DataFrame, train: np.ndarray, complete: np.ndarray) -> Verdict:
-    """Whether every feature is finite, varies, and has a range that scaling survives.
+def no_degenerate(
+    features: pd.DataFrame, train: np.ndarray, complete: np.ndarray, rescaled: Sequence[Defect] = ()
+) -> Verdict:
+    """Whether every feature is finite, varies, and has a range that scaling survives, in one unit throughout.
 
     ``train`` marks the train rows and ``complete`` the rows without an empty raw cell, both of shape (n,): in a
-    complete row engineering has no reason to leave a gap.
+    complete row engineering has no reason to leave a gap. ``rescaled`` are columns that change their unit.
     """
     ranges = {str(name): _range(values.to_numpy()) for name, values in features.items() if values.dtype != object}
-    defects = [
+    spoilt = (
         defect
         for name, values in features.items()
         for defect in _defects(str(name), values, train, complete, ranges.get(str(name), 0.0))
-    ]
+    )
+    defects = [*rescaled, *spoilt]
     widest = max(ranges, key=lambda name: ranges[name], default=None)
     return Verdict(
         name="no_degenerate",

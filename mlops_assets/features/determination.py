@@ -43,9 +43,19 @@ class Determination:
 def determinations(features: pd.DataFrame, target: np.ndarray, task: "Task") -> list[Determination]:
     """One Determination per feature, strongest first; ``target`` has shape (n,), rows should be distinct."""
     target = np.unique(target, return_inverse=True)[1] if task == "classification" else target.astype(float)
-    folds = _folds(target, task)
+    folds = folds_of(target, task)
     found = [_determination(str(name), values, target, folds, task) for name, values in features.items()]
     return sorted(found, key=lambda one: -one.assured)
+
+
+def folds_of(target: np.ndarray, task: "Task", number: int = FOLDS) -> np.ndarray:
+    """Fold of each row, shuffled; every class (``target`` holds positions) is dealt out evenly."""
+    shuffled = np.random.default_rng(0).permutation(len(target))
+    if task == "classification":
+        shuffled = shuffled[np.argsort(target[shuffled], kind="stable")]
+    folds = np.empty(len(target), dtype=np.int64)
+    folds[shuffled] = np.arange(len(target)) % number
+    return folds
 
 
 def _determination(name: str, values: pd.Series, target: np.ndarray, folds: np.ndarray, task: "Task") -> Determination:
@@ -145,16 +155,6 @@ def _monotone(ranks: np.ndarray, target: np.ndarray, folds: np.ndarray) -> np.nd
     for fold in range(FOLDS):
         predicted[folds == fold] = curve.fit(ranks[folds != fold], target[folds != fold]).predict(ranks[folds == fold])
     return predicted
-
-
-def _folds(target: np.ndarray, task: "Task") -> np.ndarray:
-    """Fold of each row, shuffled; every class is dealt out evenly."""
-    shuffled = np.random.default_rng(0).permutation(len(target))
-    if task == "classification":
-        shuffled = shuffled[np.argsort(target[shuffled], kind="stable")]
-    folds = np.empty(len(target), dtype=np.int64)
-    folds[shuffled] = np.arange(len(target)) % FOLDS
-    return folds
 
 
 def _score(predicted: np.ndarray, target: np.ndarray, task: "Task") -> Score:

@@ -7,8 +7,11 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
+from mlops_assets.features.correspondence import MIN_ROWS
 from mlops_assets.features.derivation import Derivation, derivations
-from mlops_assets.features.determination import MIN_ROWS, Determination, determinations
+from mlops_assets.features.determination import Determination
+from mlops_assets.features.evidence import Evidence
+from mlops_assets.features.timeline import rows_out_of_order
 from mlops_assets.features.version import PARTS
 from mlops_assets.spec import SystemSpec
 from mlops_assets.verdict import Verdict
@@ -16,8 +19,6 @@ from mlops_assets.verdict import Verdict
 if TYPE_CHECKING:
     from mlops_assets.features.spec import LeakageSpec
 
-SAMPLE = 20_000
-"""Train rows that single features are scored on."""
 UNIQUE_TEXT, UNIQUE_NUMBERS = 0.95, 0.99
 """Shares of distinct values from which text, and whole numbers, can be an identifier."""
 DENSE = 3
@@ -25,23 +26,32 @@ DENSE = 3
 SHOWN = 5
 
 
-def no_overlap(parts: np.ndarray, content: np.ndarray, group: np.ndarray | None = None) -> Verdict:
-    """Whether each row content, and each group, lies in one part; exact duplicates count as one row.
+def no_overlap(
+    parts: np.ndarray, content: np.ndarray, group: np.ndarray | None = None, times: pl.Series | None = None
+) -> Verdict:
+    """Whether each row content, and each group, lies in one part, and each part is newer than the ones before it.
 
-    ``content`` and ``group`` are hashes of shape (n,); excluded rows are in no part.
+    ``content`` and ``group`` are hashes of shape (n,), exact duplicates count as one row; ``times`` are those of a
+    split by time. Excluded rows are in no part.
     """
     rows, where = _straddling(parts, content)
     groups = _straddling(parts, group)[0] if group is not None else 0
+    late = rows_out_of_order(parts, times) if times is not None else {}
     seen = [f"{rows:,} rows occur in more than one part {where}"] if rows else []
     seen += [f"{groups:,} groups lie in more than one part"] if groups else []
+    seen += [
+        f"{count:,} {part} rows are not newer than the newest row of an earlier part"
+        for part, count in late.items()
+        if count
+    ]
     return Verdict(
         name="no_overlap",
         outcome="failed" if seen else "passed",
-        reason=f"{' and '.join(seen) or '0 rows occur in more than one part'}; 0 are allowed",
-        value=rows + groups,
+        reason=f"{' and '.join(seen) or _separate(group, times)}; 0 are allowed",
+        value=rows + groups + sum(late.values()),
         bound=0,
         rows=int((parts != "excluded").sum()),
-        details={"rows": rows, "groups": groups, "by_parts": where},
+        details={"rows": rows, "groups": groups, "by_parts": where} | ({"not_newer": late} if late else {}),
     )
 
 
@@ -62,27 +72,23 @@ def no_target(names: list[str], spec: SystemSpec) -> Verdict:
     )
 
 
-def no_leakage(features: pd.DataFrame, target: np.ndarray, content: np.ndarray, spec: SystemSpec) -> Verdict:
+def no_leakage(evidence: Evidence) -> Verdict:
     """Whether no feature gives the target away: by prediction, as a function, as an identifier, or paired with another.
 
     A feature that stands accused alone, or is a reviewed exception, is in no pair.
-    Takes the train rows in table order; copies count as one row, and at most SAMPLE of the rest are scored.
     """
-    distinct = np.sort(np.unique(content, return_index=True)[1])
-    features, target = features.iloc[distinct], target[distinct]
-    scored = _sample(len(distinct))
-    if len(scored) < MIN_ROWS or len(np.unique(target)) < 2:
-        return _not_evaluated(len(scored), len(np.unique(target)))
-    found = determinations(features.iloc[scored], target[scored], spec.task)
-    identifiers = [str(name) for name, values in features.items() if is_identifier(values)]
+    if evidence.rows < MIN_ROWS or evidence.values < 2:
+        return _not_evaluated(evidence.rows, evidence.values)
+    spec, found = evidence.spec, evidence.determinations
+    identifiers = [str(name) for name, values in evidence.distinct.items() if is_identifier(values)]
     alone = _guilty(found, identifiers, spec)
     pairs = derivations(
-        features.iloc[scored],
-        target[scored],
+        evidence.features,
+        evidence.target,
         spec.features.leakage.max_single_feature_score,
         ignored={*alone, *spec.features.leakage.allow},
     )
-    return _leakage_verdict(found, identifiers, alone, pairs, spec, len(scored))
+    return _leakage_verdict(found, identifiers, alone, pairs, spec, evidence.rows)
 
 
 def is_identifier(values: pd.Series) -> bool:
@@ -102,6 +108,15 @@ def is_identifier(values: pd.Series) -> bool:
     return bool(abs(steps.mean()) >= 0.99 or np.ptp(numbers) + 1 <= DENSE * len(numbers))
 
 
+def _separate(group: np.ndarray | None, times: pl.Series | None) -> str:
+    looked_at = [
+        "0 rows occur in more than one part",
+        *(["0 groups do"] if group is not None else []),
+        *([f"0 rows are as old as a row of an earlier part by {times.name!r}"] if times is not None else []),
+    ]
+    return " and ".join(looked_at)
+
+
 def _straddling(parts: np.ndarray, keys: np.ndarray) -> tuple[int, dict[str, int]]:
     """How many keys lie in more than one part, and how many between which."""
     pairs = pl.DataFrame({"key": keys, "part": pl.Series(parts, dtype=pl.Enum(PARTS))})
@@ -110,10 +125,6 @@ def _straddling(parts: np.ndarray, keys: np.ndarray) -> tuple[int, dict[str, int
     torn = torn.group_by("key").agg(pl.col("part").sort().str.join(" and "))
     where = torn["part"].value_counts().sort("part")
     return torn.height, dict(zip(where["part"], where["count"], strict=True))
-
-
-def _sample(rows: int) -> np.ndarray:
-    return np.sort(np.random.default_rng(0).permutation(rows)[:SAMPLE])
 
 
 def _not_evaluated(rows: int, values: int) -> Verdict:

@@ -46,6 +46,12 @@ class LeakageSpec(Declared):
 
     max_single_feature_score: float = Field(default=0.99, gt=0.5, le=1)
     """Score from which a feature is a leak: balanced accuracy or R² of a shallow tree, R² of a pair's formula."""
+    max_error_ratio: float = Field(default=1.5, gt=1)
+    """How many times larger the error may be without a feature that alone explains nearly everything, before the
+    check ``no_proxy`` warns of it."""
+    near_duplicates: float | None = Field(default=None, gt=0, le=0.5)
+    """Share of each numeric feature's standard deviation within which rows of different parts are near duplicates,
+    such as 0.01; by default this is not checked."""
     allow: list[str] = []
     """Features that may determine the target, each a reviewed exception."""
 

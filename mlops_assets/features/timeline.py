@@ -7,7 +7,7 @@ import polars as pl
 
 from mlops_assets.errors import SpecError
 from mlops_assets.features.spec import SplitSpec
-from mlops_assets.features.version import EXCLUDED, TEST, TRAIN, VALIDATION, SplitPlan
+from mlops_assets.features.version import EXCLUDED, PARTS, TEST, TRAIN, VALIDATION, SplitPlan
 
 
 def place(times: pl.Series, plan: SplitPlan) -> np.ndarray:
@@ -43,6 +43,20 @@ def choose_boundaries(times: pl.Series, split: SplitSpec) -> tuple[datetime | No
             "own. Remedy: declare features.split.validation_from and test_from, or land more rows."
         )
     return validation_from, test_from
+
+
+def rows_out_of_order(parts: np.ndarray, times: pl.Series) -> dict[str, int]:
+    """How many rows of validation and of test are not newer than the newest row of an earlier part.
+
+    ``parts`` has shape (n,), text as ``PARTS``; one instant in two parts is out of order.
+    """
+    moments = _moments(times)
+    counts = {}
+    for place in (VALIDATION, TEST):
+        newest = moments.filter(np.isin(parts, PARTS[:place])).max()
+        rows = moments.filter(parts == PARTS[place])
+        counts[PARTS[place]] = int((rows <= newest).sum()) if newest is not None else 0
+    return counts
 
 
 def _closest(instants: pl.Series, rows: np.ndarray, first: int, end: int, share: float) -> datetime | None:

@@ -30,6 +30,13 @@ def centred(rows: Any) -> Any:
     return pd.DataFrame({"centred": rows["a"] - rows["a"].mean()})
 
 
+def standardised(rows: Any) -> Any:
+    from sklearn.preprocessing import StandardScaler
+
+    numbers = rows[["area", "distance"]]
+    return pd.DataFrame(StandardScaler().fit_transform(numbers), columns=numbers.columns, index=rows.index)
+
+
 def random(rows: Any) -> Any:
     return pd.DataFrame({"random": np.random.default_rng().normal(size=len(rows))}, index=rows.index)
 

@@ -73,6 +73,7 @@ def test_a_version_holds_features_parts_and_verdicts(declare, storage, ingested)
         "no_leakage",
         "no_target",
         "no_degenerate",
+        "no_proxy",
         "enough_rows",
     ]
     assert all(verdict.passed for verdict in version.verdicts)
@@ -122,6 +123,7 @@ def test_a_split_by_time_keeps_its_times(declare, storage, ingested):
     assert test_from is not None
     assert str(train["@day"].dtype) == "datetime64[us]"
     assert train["@day"].max() < validation_from <= test_from <= test["@day"].min()
+    assert "0 rows are as old as a row of an earlier part by 'day'" in version.verdicts[0].reason
 
 
 def test_the_same_inputs_are_the_same_version_and_no_second_write(declare, storage, ingested):

@@ -1,11 +1,15 @@
 """What gives the answer away, and what merely predicts well."""
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 
+from mlops_assets.features.evidence import evidence
 from mlops_assets.features.leakage import is_identifier, no_leakage, no_overlap, no_target
+from mlops_assets.features.proxy import no_proxy
 from mlops_assets.features.split import assign, choose_plan, identities
 from mlops_assets.features.transform import transform
 
@@ -32,6 +36,21 @@ def test_excluded_rows_overlap_with_nothing():
     assert (verdict.value, verdict.bound, verdict.rows) == (0, 0, 2)
 
 
+def test_rows_that_are_not_newer_than_an_earlier_part_are_counted():
+    parts = np.array(["train", "train", "validation", "validation", "test", "test", "excluded"])
+    days = pl.Series("day", [date(2024, 1, day) for day in (1, 5, 4, 6, 6, 7, 1)])
+    verdict = no_overlap(parts, np.arange(7, dtype=np.uint64), times=days)
+    assert verdict.outcome == "failed"
+    assert verdict.value == 2
+    assert verdict.details["not_newer"] == {"validation": 1, "test": 1}
+    assert verdict.reason.startswith(
+        "1 validation rows are not newer than the newest row of an earlier part and 1 test"
+    )
+    sound = no_overlap(parts, np.arange(7, dtype=np.uint64), times=pl.Series("day", [1, 2, 3, 4, 5, 5, 9]))
+    assert sound.passed
+    assert "0 rows are as old as a row of an earlier part by 'day'" in sound.reason
+
+
 @pytest.mark.parametrize(
     ("names", "found"),
     [(["a", "b"], []), (["a", "Y"], ["Y"]), (["settled", "b"], ["settled"]), (["y_per_a"], [])],
@@ -53,7 +72,7 @@ def leakage_of(declare, features: dict, target: np.ndarray, task: str, **declare
     spec = declare(frame, "y", task, features=declared)
     made = transform(frame.to_pandas(), spec)
     codes = target if task == "regression" else np.unique(target, return_inverse=True)[1]
-    return no_leakage(made, codes, np.arange(len(target), dtype=np.uint64), spec)
+    return no_leakage(evidence(made, codes, np.arange(len(target), dtype=np.uint64), spec))
 
 
 def guilty(verdict) -> list[str]:
@@ -192,24 +211,27 @@ def test_copies_of_rows_are_no_evidence(declare):
     frame = pl.DataFrame({"x": values, "y": labels})
     spec = declare(frame, "y")
     content = np.repeat(np.arange(200, dtype=np.uint64), 3)
-    assert no_leakage(transform(frame.to_pandas(), spec), labels, content, spec).passed
+    assert no_leakage(evidence(transform(frame.to_pandas(), spec), labels, content, spec)).passed
 
 
 @pytest.mark.parametrize("rows", [0, 10])
 def test_few_rows_are_not_evaluated_which_is_no_pass(declare, rows):
     frame = pl.DataFrame({"x": np.arange(10.0), "y": [0, 1] * 5})[:rows]
     spec = declare(frame, "y")
-    verdict = no_leakage(transform(frame.to_pandas(), spec), frame["y"].to_numpy(), frame["y"].to_numpy(), spec)
+    labels = frame["y"].to_numpy()
+    verdict = no_leakage(evidence(transform(frame.to_pandas(), spec), labels, labels, spec))
     assert verdict.outcome == "not evaluated"
     assert verdict.blocks
 
 
+TEXTS = ["name", "album", "artist", "id", "release_date"]
 REAL = [
     ("wine_quality/winequality-white.csv", "quality", "classification", {}),
     ("wine_quality/winequality-red.csv", "quality", "regression", {}),
     ("house_seed002/house_data.csv", "price", "regression", {}),
     ("king_county/kc_house_data.csv", "price", "regression", {"exclude": ["id", "date"]}),
     ("credit_uci_default/UCI_Credit_Card.csv", "default.payment.next.month", "classification", {"exclude": ["ID"]}),
+    ("spotify_moods/data_moods.csv", "mood", "classification", {"exclude": TEXTS}),
     ("personality_s5e7/train.csv", "Personality", "classification", {"exclude": ["id"]}),
 ]
 
@@ -234,8 +256,9 @@ def test_real_tables_do_not_leak(declare, shared_data, file, target, task, featu
         np.unique(frame[target].to_numpy(), return_inverse=True)[1] if task == "classification" else frame[target]
     )
     made = transform(frame.select(spec.feature_columns()).to_pandas(), spec)
-    verdict = no_leakage(made.loc[train], np.asarray(outcomes)[train], ids.content[train], spec)
-    assert verdict.passed, verdict.reason
+    shown = evidence(made.loc[train], np.asarray(outcomes)[train], ids.content[train], spec)
+    assert no_leakage(shown).passed, no_leakage(shown).reason
+    assert no_proxy(shown).passed, no_proxy(shown).reason
     assert no_overlap(parts, ids.content).passed
 
 
@@ -244,7 +267,7 @@ def test_a_real_identifier_is_found(declare, shared_data):
     target = frame["AGE"].to_numpy() > 30
     made = transform(frame.to_pandas(), declare(frame, "AGE", "regression"))
     spec = declare(frame, "AGE")
-    verdict = no_leakage(made, target.astype(int), np.arange(frame.height, dtype=np.uint64), spec)
+    verdict = no_leakage(evidence(made, target.astype(int), np.arange(frame.height, dtype=np.uint64), spec))
     assert guilty(verdict) == ["ID"]
 
 
