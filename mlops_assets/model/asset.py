@@ -35,7 +35,8 @@ def model_asset(spec: SystemSpec) -> dg.AssetsDefinition:
         kinds={"sklearn", "mlflow"},
         upstream=["features"],
         checks=[check(spec, STAGE, "learned", "Scores better on held-out rows than a constant guess.", "warn")],
-        parts=("dataset", "features", "model"),
+        # The positive class, which a threshold is chosen for, is declared with the evaluation.
+        parts=("dataset", "features", "model", *(["evaluation"] if spec.model.threshold else [])),
         pool="gpu" if spec.resources.gpu else None,
     )
     def model(
@@ -54,13 +55,15 @@ def model_asset(spec: SystemSpec) -> dg.AssetsDefinition:
             )
             with tracking.asset_run(context, experiment=spec.name) as run:
                 context.log.info(f"Training on {features.rows['train']} rows")
-                trained = train(spec, features, read_features(store, features, "train"))
+                validation = read_features(store, features, "validation")
+                trained = train(spec, features, read_features(store, features, "train"), validation)
                 version = _log(spec, store, tracking, features, trained, run, Path(folder))
         store.records.append(version, context.run.run_id)
-        held_out = "validation" if features.rows.get("validation") else "train"
-        verdict = learned(trained, features, read_features(store, features, held_out), held_out)
+        held_out = "train" if validation.empty else "validation"
+        rows = read_features(store, features, "train") if validation.empty else validation
+        verdict = learned(trained, features, rows, held_out)
         return dg.MaterializeResult(
-            data_version=dg.DataVersion(version.digest),
+            data_version=dg.DataVersion(version.data_version),
             metadata={
                 "estimator": version.estimator,
                 "params": dg.MetadataValue.json(version.params),
@@ -68,6 +71,9 @@ def model_asset(spec: SystemSpec) -> dg.AssetsDefinition:
                 "fit_seconds": round(version.seconds, 3),
                 "model_uri": version.uri,
                 "mlflow_run": dg.MetadataValue.url(tracking.run_url(version.mlflow_run_id)),
+                "calibration": version.calibration,
+                **({"decision": version.decision.sentence} if version.decision else {}),
+                "intervals": version.intervals_note,
                 "onnx": version.onnx_note,
                 "digest": version.digest,
                 **versions(features=features.digest, dataset=features.dataset_digest, git_commit=version.git_commit),
@@ -102,6 +108,7 @@ def _log(
     artefact.dump(trained.pipeline, skops)
     digest = artefact.digest(skops)
     artefact.verify(skops, digest, test, predictions, declared=declared)
+    stored = [skops, *_write_intervals(trained, folder)]
     onnx_digest, onnx_note = export_if_equal(spec.model.onnx, trained.pipeline, test, predictions, onnx)
     uri = tracking.log_model(
         run,
@@ -110,7 +117,7 @@ def _log(
         predictions.values,
         trusted_types=artefact.trusted_types(skops, declared=declared),
         requirements=requirements(trained.estimator),
-        extra_files=[skops, *([onnx] if onnx_digest else [])],
+        extra_files=[*stored, *([onnx] if onnx_digest else [])],
     )
     version = ModelVersion(
         system=spec.name,
@@ -128,10 +135,15 @@ def _log(
         onnx_digest=onnx_digest,
         onnx_note=onnx_note,
         baselines=_log_baselines(trained, folder),
+        calibration=spec.model.calibration,
+        calibration_rows=trained.calibration_rows,
+        decision=trained.decision,
+        intervals_digest=trained.intervals.digest if trained.intervals else None,
+        intervals_note=trained.intervals_note,
         code_version=code_version(spec),
         git_commit=git_commit(Path(__file__).parent),
     )
-    mlflow.log_params({"estimator": version.estimator, "seed": version.seed, **version.params})
+    mlflow.log_params({"estimator": version.estimator, "seed": version.seed, **_choices(version), **version.params})
     mlflow.set_tags(
         {
             "mlops.model_digest": version.digest,
@@ -145,6 +157,31 @@ def _log(
     )
     mlflow.log_text(environment_lock(), "environment.txt")
     return version
+
+
+def _write_intervals(trained: "Trained", folder: Path) -> list[Path]:
+    """Nothing where there are none."""
+    from mlops_assets.model.intervals import FILE
+
+    if trained.intervals is None:
+        return []
+    path = folder / FILE
+    path.write_text(trained.intervals.to_json(), encoding="utf-8")
+    return [path]
+
+
+def _choices(version: ModelVersion) -> dict[str, str | float | int]:
+    """What was chosen on validation rows, as parameters of the MLflow run."""
+    chosen: dict[str, str | float | int] = {"calibration": version.calibration}
+    decision = version.decision
+    if decision is None:
+        return chosen
+    return chosen | {
+        "decision_threshold": decision.threshold,
+        "decision_objective": decision.objective,
+        "decision_validation_value": decision.value,
+        "decision_validation_rows": decision.rows,
+    }
 
 
 def _log_baselines(trained: "Trained", folder: Path) -> dict[str, str]:

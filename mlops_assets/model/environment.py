@@ -35,7 +35,8 @@ def git_commit(folder: str | Path) -> str:
 
 def code_version(spec: "SystemSpec") -> str:
     """SHA-256 of what decides how a model is made: declaration and release of the platform."""
-    text = f"{spec.digest('dataset', 'features', 'model')} {metadata.version('mlops-assets')}"
+    positive = repr(spec.evaluation.positive) if spec.model.threshold else ""
+    text = f"{spec.digest('dataset', 'features', 'model')} {positive} {metadata.version('mlops-assets')}"
     return hashlib.sha256(text.encode()).hexdigest()
 
 

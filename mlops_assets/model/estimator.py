@@ -41,6 +41,7 @@ def check_estimator(spec: "SystemSpec") -> None:
     estimator = make_estimator(spec)
     _check_task(spec, estimator)
     _check_values(spec, estimator)
+    _check_probabilities(spec, estimator)
     if spec.model.transformer:
         make_transformer(spec)
 
@@ -133,3 +134,13 @@ def _check_values(spec: "SystemSpec", estimator: "BaseEstimator") -> None:
         estimator._validate_params()
     except ValueError as error:
         raise SpecError(f"{spec.name}: model.params: {error}") from error
+
+
+def _check_probabilities(spec: "SystemSpec", estimator: "BaseEstimator") -> None:
+    """Whether what is declared to be chosen by probabilities has some to go by."""
+    stated = hasattr(estimator, "predict_proba")
+    name = type(estimator).__name__
+    if spec.model.calibration != "none" and not (stated or hasattr(estimator, "decision_function")):
+        raise SpecError(f"{spec.name}: model.calibration: {name} gives neither probabilities nor a decision function")
+    if spec.model.threshold and spec.model.calibration == "none" and not stated:
+        raise SpecError(f"{spec.name}: model.threshold: {name} gives no probabilities. Remedy: calibration: sigmoid")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from mlops_assets.model.conversion import CannotConvert, to_onnx
 from mlops_assets.model.pipeline import MISSING
 from mlops_assets.model.prediction import Predictions
+from mlops_assets.model.recalibration import is_ruled
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,6 +55,8 @@ def export(pipeline: "Pipeline", path: str | Path) -> str:
     Raises:
         CannotConvert: if a part of the pipeline has no ONNX form.
     """
+    if is_ruled(pipeline[-1]):
+        raise CannotConvert(f"{type(pipeline[-1]).__name__}, which rules a fitted estimator, has no ONNX form")
     data = to_onnx(pipeline).SerializeToString(deterministic=True)
     Path(path).write_bytes(data)
     return hashlib.sha256(data).hexdigest()

@@ -2,9 +2,10 @@
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from mlops_assets.declared import Declared, DottedPath
+from mlops_assets.declared import Declared, DottedPath, Mistake
+from mlops_assets.model.prediction_sets import Sets
 
 
 class NumericSpec(Declared):
@@ -25,6 +26,49 @@ class CategoricalSpec(Declared):
     """Categories rarer than this share one column (one_hot)."""
 
 
+class DecisionCostSpec(Declared):
+    """What wrong decisions cost, in any unit."""
+
+    false_positive: float = Field(gt=0)
+    """Cost of a row that is wrongly called positive."""
+    false_negative: float = Field(gt=0)
+    """Cost of a positive row that is missed."""
+
+
+class ThresholdSpec(Declared):
+    """What decides from which probability on a row is called positive; chosen on validation rows."""
+
+    maximise: str | None = None
+    """A metric of predicted labels, such as ``f2`` or ``balanced_accuracy``."""
+    cost: DecisionCostSpec | None = None
+    """Costs whose mean per row is to be least."""
+
+    @model_validator(mode="after")
+    def _one_aim(self) -> "ThresholdSpec":
+        if (self.maximise is None) == (self.cost is None):
+            raise Mistake((), "a threshold needs exactly one of maximise, cost")
+        return self
+
+    @property
+    def name(self) -> str:
+        """The aim in words."""
+        if self.cost is None:
+            return self.maximise or ""
+        return f"cost per row ({self.cost.false_positive:g} false positive, {self.cost.false_negative:g} missed)"
+
+
+class IntervalsSpec(Declared):
+    """Prediction intervals or label sets that cover the truth as often as stated (split conformal)."""
+
+    coverage: float = Field(default=0.9, gt=0.5, lt=1)
+    """Stated share of rows whose truth lies within."""
+    sets: Sets = "least_ambiguous"
+    """How labels are ranked into sets."""
+    by: str = "none"
+    """Whose coverage is held each on its own (Mondrian): ``prediction`` for quarters of the predicted value, or every
+    class; or a dataset column of categories."""
+
+
 class ModelSpec(Declared):
     """One pipeline of preparation and estimator."""
 
@@ -43,5 +87,11 @@ class ModelSpec(Declared):
     """Preparation of numeric features."""
     categorical: CategoricalSpec = CategoricalSpec()
     """Preparation of categorical features."""
+    calibration: Literal["none", "sigmoid", "isotonic", "temperature"] = "none"
+    """How validation rows mend the probabilities of a classifier, inside the pipeline."""
+    threshold: ThresholdSpec | None = None
+    """From which probability on a row of two classes is called positive; by default the likelier class is predicted."""
+    intervals: IntervalsSpec | None = IntervalsSpec()
+    """Intervals or label sets fitted on validation rows and stored with the model; null: none."""
     onnx: Literal["auto", "required", "off"] = "auto"
     """``auto``: an ONNX copy where it converts and predicts equally; ``required``: fail without one."""

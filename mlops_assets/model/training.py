@@ -8,10 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlops_assets.declared import one_of
-from mlops_assets.errors import TrainingError
+from mlops_assets.errors import NotEvaluated, TrainingError
+from mlops_assets.model.decision import Decision, choose, deciding
 from mlops_assets.model.estimator import effective_params, estimator_path
+from mlops_assets.model.intervals import Intervals, fit_intervals
 from mlops_assets.model.pipeline import make_baselines, make_pipeline
+from mlops_assets.model.prediction import predict
+from mlops_assets.model.recalibration import recalibrated
+from mlops_assets.model.target import target_values
 from mlops_assets.model.traces import remove_traces
+from mlops_assets.model.validation import Validation, positive_class, validation_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,19 +42,31 @@ class Trained:
     rows: int
     seconds: float
     """Wall time of fitting the pipeline, without the baselines."""
+    calibration_rows: int = 0
+    """Validation rows that recalibrated the probabilities."""
+    decision: Decision | None = None
+    """The threshold that ``pipeline`` decides by, where one is declared."""
+    intervals: Intervals | None = None
+    intervals_note: str = ""
+    """What the intervals are, or why there are none."""
 
 
-def train(spec: "SystemSpec", features: "FeaturesVersion", rows: "pd.DataFrame") -> Trained:
+def train(
+    spec: "SystemSpec", features: "FeaturesVersion", rows: "pd.DataFrame", validation: "pd.DataFrame | None" = None
+) -> Trained:
     """Fit what ``spec`` declares; equal rows give models with equal digests.
 
-    ``rows`` holds the feature columns, the target and ``_part``.
+    ``rows`` are of the train part: feature columns, target and ``_part``. ``validation`` are the rows, with
+    ``_identity`` and context columns as ``@name``, on which the fitted pipeline is recalibrated, its decision
+    threshold chosen and its intervals fitted.
 
     Raises:
-        TrainingError: if a row is not of the train part, or the rows cannot teach the task.
+        TrainingError: if a row is of the wrong part, or the rows cannot teach what is declared.
     """
     _check_rows(features, rows)
     if spec.model.target_transform == "log" and features.classes is None:
         _check_positive(features, rows)
+    held_out = validation_of(spec, features, rows.iloc[:0] if validation is None else validation)
     inputs, target = rows[features.names], _target(features, rows)
     pipeline = make_pipeline(spec, features)
     started = time.perf_counter()
@@ -56,15 +74,24 @@ def train(spec: "SystemSpec", features: "FeaturesVersion", rows: "pd.DataFrame")
         pipeline.fit(inputs, target)
         seconds = time.perf_counter() - started
         baselines = {name: model.fit(inputs, target) for name, model in make_baselines(spec, features).items()}
-    remove_traces(pipeline)
+        remove_traces(pipeline)
+        calibrated = _recalibrated(spec, pipeline, held_out)
+        intervals, note = _intervals(spec, calibrated, held_out)
+        decision = _decision(spec, calibrated, held_out)
+        if decision:
+            calibrated = deciding(calibrated, decision, held_out.inputs(), held_out.truth())
     return Trained(
-        pipeline=pipeline,
+        pipeline=calibrated,
         baselines=baselines,
         estimator=estimator_path(spec),
         params=effective_params(spec),
         seed=spec.model.seed,
         rows=len(rows),
         seconds=seconds,
+        calibration_rows=int(held_out.calibration.sum()) if spec.model.calibration != "none" else 0,
+        decision=decision,
+        intervals=intervals,
+        intervals_note=note,
     )
 
 
@@ -75,6 +102,37 @@ def one_blas_thread() -> Iterator[None]:
 
     with threadpool_limits(limits=1, user_api="blas"):
         yield
+
+
+def _recalibrated(spec: "SystemSpec", pipeline: "Pipeline", held_out: Validation) -> "Pipeline":
+    method, mask = spec.model.calibration, held_out.calibration
+    if method == "none":
+        return pipeline
+    return recalibrated(pipeline, method, held_out.inputs(mask), held_out.truth(mask))
+
+
+def _decision(spec: "SystemSpec", pipeline: "Pipeline", held_out: Validation) -> Decision | None:
+    if spec.model.threshold is None:
+        return None
+    positive = positive_class(spec, held_out.features)
+    probabilities = pipeline.predict_proba(held_out.inputs())[:, pipeline.classes_.tolist().index(positive)]
+    return choose(spec.model.threshold, probabilities, held_out.truth() == positive, positive)
+
+
+def _intervals(spec: "SystemSpec", pipeline: "Pipeline", held_out: Validation) -> tuple[Intervals | None, str]:
+    """Fitted before a threshold rules the labels: sets are made of probabilities, which it leaves as they are."""
+    declared, rows = spec.model.intervals, held_out.chosen(held_out.intervals)
+    if declared is None:
+        return None, "switched off by model.intervals"
+    if rows.empty:
+        return None, "there are no validation rows"
+    column = rows.get(f"@{declared.by}")
+    try:
+        predictions = predict(pipeline, held_out.inputs(held_out.intervals))
+        found = fit_intervals(declared, predictions, held_out.truth(held_out.intervals), column)
+    except NotEvaluated as reason:
+        return None, str(reason)
+    return found, f"{found.coverage:.0%} coverage, fitted on {found.rows} validation rows"
 
 
 def _check_rows(features: "FeaturesVersion", rows: "pd.DataFrame") -> None:
@@ -115,13 +173,9 @@ def _check_positive(features: "FeaturesVersion", rows: "pd.DataFrame") -> None:
 
 
 def _target(features: "FeaturesVersion", rows: "pd.DataFrame") -> "np.ndarray":
-    import numpy as np
-
-    if features.classes is None:
-        return rows[features.target].to_numpy(dtype=float)
-    _check_classes(features, rows)
-    kind = type(features.classes[0])
-    return rows[features.target].to_numpy(dtype={bool: bool, int: np.int64}.get(kind, object))
+    if features.classes is not None:
+        _check_classes(features, rows)
+    return target_values(features, rows)
 
 
 def _check_classes(features: "FeaturesVersion", rows: "pd.DataFrame") -> None:

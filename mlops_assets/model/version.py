@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from mlops_assets.model.decision import Decision
 from mlops_assets.records import Record
 
 
@@ -29,5 +30,19 @@ class ModelVersion(Record):
     """How the ONNX copy compared, or why there is none."""
     baselines: dict[str, str] = {}
     """Digests of the baseline artefacts by name (``simple``, ``linear``)."""
+    calibration: str = "none"
+    """How validation rows mended the probabilities."""
+    calibration_rows: int = 0
+    decision: Decision | None = None
+    """The threshold of the positive class, where one was chosen."""
+    intervals_digest: str | None = None
+    """SHA-256 of ``intervals.json`` beside the artefact, where there are intervals."""
+    intervals_note: str = ""
+    """What the intervals are, or why there are none."""
     code_version: str = ""
     git_commit: str = ""
+
+    @property
+    def data_version(self) -> str:
+        """What decides whether later stages are up to date: the artefact and the intervals beside it."""
+        return f"{self.digest}+{self.intervals_digest}" if self.intervals_digest else self.digest

@@ -25,8 +25,8 @@ class Case:
     def inputs(self) -> pd.DataFrame:
         return self.rows.loc[:, self.features.names]
 
-    def train(self) -> Trained:
-        return train(self.spec, self.features, self.rows)
+    def train(self, validation: pd.DataFrame | None = None) -> Trained:
+        return train(self.spec, self.features, self.rows, validation)
 
 
 MakeCase = Callable[..., Case]
@@ -61,6 +61,12 @@ def mixed_rows(target: str, seed: int = 0, count: int = 240) -> pd.DataFrame:
     rows.loc[rng.random(count) < 0.1, "kind"] = None
     rows.loc[rng.random(count) < 0.1, "kind"] = np.nan
     return rows.assign(label=labels, _part="train")
+
+
+def held_out(target: str, seed: int = 1, count: int = 240) -> pd.DataFrame:
+    """Validation rows like ``mixed_rows``, each alone."""
+    identity = np.random.default_rng(seed).integers(-(2**63), 2**63, count)
+    return mixed_rows(target, seed, count).assign(_part="validation", _identity=identity)
 
 
 def _mixed(estimator: str | None = None, target: str = "text", **model: Any) -> Case:

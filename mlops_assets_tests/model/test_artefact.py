@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from mlops_assets.errors import StorageError
 from mlops_assets.model import artefact
 from mlops_assets.model.prediction import Predictions, predict
+from mlops_assets_tests.model import conftest
 
 FAMILIES = {
     "histogram boosting": (None, "text", {"max_iter": 10}),
@@ -32,15 +33,52 @@ FAMILIES = {
     "catboost": ("catboost.CatBoostClassifier", "text", {"iterations": 5}),
 }
 
+CHOSEN = {
+    "sigmoid, forest": (
+        "sklearn.ensemble.RandomForestClassifier",
+        "integer",
+        {"calibration": "sigmoid", "params": {"n_estimators": 5}},
+    ),
+    "isotonic, histogram boosting": (None, "text", {"calibration": "isotonic", "params": {"max_iter": 10}}),
+    "temperature, lightgbm": (
+        "lightgbm.LGBMClassifier",
+        "integer",
+        {"calibration": "temperature", "params": {"n_estimators": 5}},
+    ),
+    "threshold, logistic": (
+        "sklearn.linear_model.LogisticRegression",
+        "boolean",
+        {"threshold": {"maximise": "balanced_accuracy"}},
+    ),
+    "both, xgboost": (
+        "xgboost.XGBClassifier",
+        "boolean",
+        {
+            "params": {"n_estimators": 5},
+            "calibration": "temperature",
+            "threshold": {"cost": {"false_positive": 1, "false_negative": 5}},
+        },
+    ),
+}
+"""What is fitted on validation rows around an estimator."""
+
+
+def pipelines():
+    """A fitted pipeline of every kind that an artefact may hold, by name."""
+    for name, (estimator, target, params) in FAMILIES.items():
+        yield name, conftest._mixed(estimator, target, params=params).train().pipeline
+    for name, (estimator, target, model) in CHOSEN.items():
+        yield name, conftest._mixed(estimator, target, **model).train(conftest.held_out(target)).pipeline
+
+
 ELSEWHERE = """
 import json, sys
 from pathlib import Path
 from mlops_assets.model import artefact, exchange
-from mlops_assets_tests.model import conftest, test_artefact
+from mlops_assets_tests.model import test_artefact
 
 digests = {}
-for name, (estimator, target, params) in test_artefact.FAMILIES.items():
-    pipeline = conftest._mixed(estimator, target, params=params).train().pipeline
+for name, pipeline in test_artefact.pipelines():
     artefact.dump(pipeline, sys.argv[1])
     digests[name] = [artefact.digest(sys.argv[1])]
     try:
@@ -91,8 +129,9 @@ def test_two_processes_that_train_on_equal_rows_make_equal_artefacts(tmp_path):
     assert [process.wait(timeout=120) for process in processes] == [0, 0]
     first, second = (json.loads((tmp_path / f"{seed}.json").read_text()) for seed in ("1", "2"))
     assert first == second
-    assert len({digests[0] for digests in first.values()}) == len(FAMILIES)
-    assert [name for name, digests in first.items() if len(digests) == 1] == ["catboost"]  # it has no ONNX copy
+    assert len({digests[0] for digests in first.values()}) == len(FAMILIES) + len(CHOSEN)
+    without_copy = [name for name, digests in first.items() if len(digests) == 1]
+    assert without_copy == ["catboost", *CHOSEN]
 
 
 def test_another_seed_makes_another_artefact(mixed, tmp_path):
@@ -111,6 +150,20 @@ def test_what_is_loaded_predicts_the_same_bits(mixed, unseen, tmp_path, family):
     path = tmp_path / "model.skops"
     artefact.dump(pipeline, path)
     artefact.verify(path, artefact.digest(path), unseen, predict(pipeline, unseen))
+
+
+@pytest.mark.parametrize("kind", CHOSEN)
+def test_what_validation_rows_decided_is_in_the_artefact_once(mixed, unseen, tmp_path, kind):
+    estimator, target, model = CHOSEN[kind]
+    plain = mixed(estimator, target, params=model.get("params", {})).train().pipeline
+    pipeline = mixed(estimator, target, **model).train(conftest.held_out(target)).pipeline
+    artefact.dump(plain, tmp_path / "plain.skops")
+    artefact.dump(pipeline, tmp_path / "model.skops")
+    digest = artefact.digest(tmp_path / "model.skops")
+    artefact.verify(tmp_path / "model.skops", digest, unseen, predict(pipeline, unseen))
+    assert digest != artefact.digest(tmp_path / "plain.skops")
+    # Wrappers name what they wrap as parameter and as attribute; each copy would add the whole model again.
+    assert (tmp_path / "model.skops").stat().st_size < 1.7 * (tmp_path / "plain.skops").stat().st_size + 60_000
 
 
 def test_a_prediction_that_differs_in_the_last_bit_is_told(stored):

@@ -5,6 +5,7 @@ import pytest
 
 from mlops_assets.model.exchange import TOLERANCE, CannotConvert, compare, export, export_if_equal, score
 from mlops_assets.model.prediction import Predictions, predict
+from mlops_assets_tests.model.conftest import held_out
 
 SMALL = {"n_estimators": 20}
 FAMILIES = [
@@ -97,6 +98,16 @@ def test_the_order_of_columns_does_not_matter(mixed, unseen, path):
     export(pipeline, path)
     turned = unseen[unseen.columns[::-1]]
     assert compare(path, turned, predict(pipeline, unseen)) <= TOLERANCE
+
+
+def test_what_validation_rows_decided_has_no_copy_and_says_so(mixed, unseen, path):
+    for model, step in (({"calibration": "sigmoid"}, "Calibrated"), ({"threshold": {"maximise": "f1"}}, "FixedThr")):
+        case = mixed("sklearn.linear_model.LogisticRegression", "boolean", **model)
+        pipeline = case.train(held_out("boolean")).pipeline
+        digest, note = export_if_equal("auto", pipeline, unseen, predict(pipeline, unseen), path)
+        assert digest is None and note.startswith(f"no ONNX copy: {step}") and not path.exists()
+        with pytest.raises(CannotConvert, match="which rules a fitted estimator, "):
+            export_if_equal("required", pipeline, unseen, predict(pipeline, unseen), path)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,122 @@
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.pipeline import Pipeline
+
+from mlops_assets.errors import SpecError, TrainingError
+from mlops_assets.evaluation.calibration import bin_events, null_errors
+from mlops_assets.evaluation.temperature import fit_temperature
+from mlops_assets.model.estimator import check_estimator
+from mlops_assets.model.prediction import predict
+from mlops_assets.model.recalibration import recalibrated
+from mlops_assets.model.validation import validation_of
+from mlops_assets_tests.model.conftest import held_out, mixed_rows
+
+METHODS = ["sigmoid", "isotonic", "temperature"]
+FOREST = "sklearn.ensemble.RandomForestClassifier"
+
+
+def doubled_logits(rows: int) -> tuple[Pipeline, pd.DataFrame, np.ndarray]:
+    """A fitted pipeline that states twice the logits of the events' true chances, U(0, 1)."""
+    rng = np.random.default_rng(1)
+    chance = rng.uniform(size=rows)
+    frame = pd.DataFrame({"logit": np.log(chance / (1 - chance))})
+    happened = rng.uniform(size=rows) < chance
+    pipeline = Pipeline([("prepare", "passthrough"), ("estimator", LogisticRegression())]).fit(frame, happened)
+    estimator: Any = pipeline["estimator"]
+    estimator.coef_, estimator.intercept_ = np.array([[2.0]]), np.array([0.0])
+    return pipeline, frame, happened
+
+
+def test_temperature_finds_and_mends_doubled_logits() -> None:
+    """Section 7: error .097, T = 2 within .1."""
+    pipeline, frame, happened = doubled_logits(200_000)
+    stated = pipeline.predict_proba(frame)
+    assert fit_temperature(stated, happened.astype(int)) == pytest.approx(2, abs=0.1)
+    assert bin_events(stated[:, 1], happened).ece == pytest.approx(0.097, abs=0.002)
+    half = len(frame) // 2
+    mended = recalibrated(pipeline, "temperature", frame.iloc[:half], happened[:half]).predict_proba(frame[half:])
+    assert fit_temperature(mended, happened[half:].astype(int)) == pytest.approx(1, abs=0.05)
+    assert bin_events(mended[:, 1], happened[half:]).ece < 1.5 * np.quantile(null_errors(mended[:, 1], draws=300), 0.95)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_overconfident_forest_states_better_probabilities_and_predicts_by_them(mixed, method) -> None:
+    params = {"n_estimators": 10}
+    validation, fresh = held_out("integer", count=400), mixed_rows("integer", seed=9, count=800)
+    plain = mixed(FOREST, "integer", params=params).train()
+    trained = mixed(FOREST, "integer", params=params, calibration=method, intervals=None).train(validation)
+    assert (plain.calibration_rows, trained.calibration_rows) == (0, 400)
+    before, after = (predict(one.pipeline, fresh) for one in (plain, trained))
+    assert log_loss(fresh["label"], after.probabilities) < log_loss(fresh["label"], before.probabilities) - 0.05
+    assert after.classes == (1, 2, 3) and after.probabilities is not None
+    assert (after.values == np.array([1, 2, 3])[after.probabilities.argmax(axis=1)]).all()
+    assert after.probabilities.sum(axis=1) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_names_of_the_classes_do_not_matter(mixed, method) -> None:
+    """scikit-learn's temperature takes the labels 1, 2, 3 for positions."""
+    stated = [
+        mixed("sklearn.linear_model.LogisticRegression", target, calibration=method)
+        .train(held_out(target))
+        .pipeline.predict_proba(mixed_rows(target, seed=9))
+        for target in ("position", "integer", "text")
+    ]
+    assert (stated[0] == stated[1]).all() and (stated[0] == stated[2]).all()
+
+
+def test_a_classifier_without_probabilities_gets_them(mixed) -> None:
+    trained = mixed("sklearn.svm.SVC", "boolean", calibration="sigmoid").train(held_out("boolean"))
+    stated = predict(trained.pipeline, held_out("boolean")).probabilities
+    assert stated is not None and stated.shape == (240, 2)
+
+
+def test_only_the_calibrating_half_is_seen_where_there_are_intervals(mixed) -> None:
+    validation = held_out("boolean")
+    case = mixed(FOREST, "boolean", params={"n_estimators": 5}, calibration="sigmoid")
+    halves = validation_of(case.spec, case.features, validation)
+    assert (halves.calibration ^ halves.intervals).all()
+    assert 90 < halves.calibration.sum() < 150
+    trained = case.train(validation)
+    assert trained.calibration_rows == halves.calibration.sum()
+    assert trained.intervals.rows == halves.intervals.sum()
+    flipped = validation.assign(label=validation["label"] ^ halves.intervals)
+    stated = [one.pipeline.predict_proba(validation) for one in (trained, case.train(flipped))]
+    assert (stated[0] == stated[1]).all()
+
+
+def test_a_row_and_its_copies_are_in_one_half_wherever_they_stand(mixed) -> None:
+    case = mixed(FOREST, "boolean", calibration="sigmoid")
+    validation = held_out("boolean")
+    doubled = pd.concat([validation, validation]).sample(frac=1, random_state=0)
+    alone, together = (validation_of(case.spec, case.features, rows) for rows in (validation, doubled))
+    of_identity = dict(zip(validation["_identity"], alone.calibration, strict=True))
+    assert together.calibration.tolist() == [of_identity[one] for one in doubled["_identity"]]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda rows: rows.iloc[:0], "model.calibration 'sigmoid' needs 30 validation rows, has 0. Remedy: a larger"),
+        (lambda rows: rows.head(40), r"needs 30 validation rows, has \d\d. Remedy"),
+        (lambda rows: rows[rows["label"] != "low"], "validation rows of every class, has 0 of class low. Remedy"),
+        (lambda rows: rows.assign(label="lowest"), "lowest is not a class of 'label'"),
+        (lambda rows: rows.assign(_part="train"), "calibrating takes validation rows only; also given: train"),
+        (lambda rows: rows.assign(_part="test"), "calibrating takes validation rows only; also given: test"),
+    ],
+)
+def test_rows_that_cannot_calibrate_are_refused_before_anything_is_fitted(mixed, change, message) -> None:
+    case = mixed(FOREST, calibration="sigmoid", params={"n_estimators": "not fitted"})
+    with pytest.raises(TrainingError, match=message):
+        case.train(change(held_out("text")))
+
+
+def test_an_estimator_that_states_no_probabilities_is_refused_at_the_start(mixed) -> None:
+    with pytest.raises(SpecError, match=r"SVC gives no probabilities\. Remedy: calibration: sigmoid"):
+        check_estimator(mixed("sklearn.svm.SVC", threshold={"maximise": "f1"}).spec)
+    check_estimator(mixed("sklearn.svm.SVC", threshold={"maximise": "f1"}, calibration="sigmoid").spec)
