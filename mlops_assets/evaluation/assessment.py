@@ -1,10 +1,12 @@
 """Assessment: from test rows and predictions to the report."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mlops_assets.evaluation import bounds, preparation
+from mlops_assets.evaluation.bounds import Predecessor
 from mlops_assets.evaluation.catalogue import METRICS, PRIMARY
-from mlops_assets.evaluation.diagnosis import Subject
+from mlops_assets.evaluation.diagnosis import Diagnosis, Subject
 from mlops_assets.evaluation.diagrams import (
     class_table,
     confusion_matrix,
@@ -21,7 +23,10 @@ from mlops_assets.evaluation.intervals import Estimate
 from mlops_assets.evaluation.outcomes import Outcomes
 from mlops_assets.evaluation.report import MetricReport, Report
 from mlops_assets.evaluation.resampling import Bootstrap
+from mlops_assets.model.decision import Decision
+from mlops_assets.model.intervals import Intervals
 from mlops_assets.model.prediction import Predictions
+from mlops_assets.verdict import Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,8 +44,19 @@ def assess(
     pipeline: Any,
     model_digest: str,
     validation: "pd.DataFrame | None" = None,
+    train: "pd.DataFrame | None" = None,
+    *,
+    intervals: Intervals | None = None,
+    intervals_note: str = "",
+    decision: Decision | None = None,
+    predecessors: Sequence[Predecessor] = (),
 ) -> Report:
     """Everything about one model on the test ``rows``; equal inputs give a report with an equal digest.
+
+    Where the ``train`` rows are given, the platform's own gate on the preparation stands behind the declared ones.
+    ``intervals`` are those stored with the model, or ``intervals_note`` says why there are none; ``decision`` is the
+    threshold that ``pipeline`` decides by; ``predecessors`` are the champions whose bounds the present ones are held
+    against.
 
     Raises:
         NotEvaluated: if predictions and rows do not match, or a target or prediction is not a number.
@@ -52,15 +68,28 @@ def assess(
         evidence = _evidence(spec, features, rows, predictions, baselines)
         primary = spec.registry.metric or PRIMARY[spec.task]
         held_out = rows.iloc[:0] if validation is None else validation
-        subject = Subject(spec, features, pipeline, rows, held_out, predictions, evidence.bootstrap)
-        diagnoses = examine(wanted(spec.evaluation, spec.task), subject)
+        subject = Subject(
+            spec,
+            features,
+            pipeline,
+            rows,
+            held_out,
+            predictions,
+            evidence.bootstrap,
+            train,
+            intervals,
+            intervals_note or Subject.intervals_note,
+        )
+        diagnoses = examine(wanted(spec.evaluation, spec.task, with_train=train is not None), subject)
         report = Report(
             system=spec.name,
             description=spec.description,
             task=spec.task,
             target=features.target,
             positive=_positive(evidence.outcomes),
+            decision=decision.sentence if decision else "",
             model_digest=model_digest,
+            intervals_digest=intervals.digest if intervals else None,
             features_digest=features.digest,
             dataset_digest=features.dataset_digest,
             estimator=spec.model.estimator or "",
@@ -72,7 +101,12 @@ def assess(
             resamples=spec.evaluation.resamples,
             seed=spec.model.seed,
             metrics=_metrics(evidence),
-            gates=[judge(gate, evidence, diagnoses) for gate in spec.evaluation.gates],
+            gates=[
+                *(judge(gate, evidence, diagnoses) for gate in spec.evaluation.gates),
+                *_own_gates(subject, diagnoses),
+                bounds.verdict(spec.evaluation.gates, predecessors),
+            ],
+            bounds=bounds.changed_bounds(spec.evaluation.gates, predecessors),
             importance=permutation_importance(
                 pipeline, rows.loc[:, features.names], evidence.outcomes, primary, spec.model.seed
             ),
@@ -115,6 +149,13 @@ def _metrics(evidence: Evidence) -> list[MetricReport]:
 def _metric(found: Estimate, baselines: dict[str, Estimate]) -> MetricReport:
     info = METRICS[found.name]
     return MetricReport(**dict(found), title=info.title, greater_is_better=info.greater_is_better, baselines=baselines)
+
+
+def _own_gates(subject: Subject, diagnoses: list[Diagnosis]) -> list[Verdict]:
+    """Gates that every report has, whatever is declared."""
+    if subject.train is None:
+        return []
+    return [preparation.verdict(one) for one in diagnoses if one.name == preparation.NAME]
 
 
 def _positive(outcomes: Outcomes) -> Any:

@@ -9,6 +9,9 @@ import dagster as dg
 
 from mlops_assets.asset import check, check_results, refusals, require, stage_asset, versions
 from mlops_assets.errors import StorageError
+from mlops_assets.evaluation.bounds import CHECK as BOUNDS_CHECK
+from mlops_assets.evaluation.bounds import Predecessor, Predecessors
+from mlops_assets.evaluation.catalogue import PREPARATION_CHECK
 from mlops_assets.evaluation.spec import GateSpec
 from mlops_assets.evaluation.version import EvaluationReport, MetricSummary
 from mlops_assets.features.version import FeaturesVersion
@@ -27,8 +30,8 @@ if TYPE_CHECKING:
 STAGE = "evaluation"
 
 
-def evaluation_asset(spec: SystemSpec) -> dg.AssetsDefinition:
-    """The asset ``[<system>, "evaluation"]``."""
+def evaluation_asset(spec: SystemSpec, predecessors: Predecessors) -> dg.AssetsDefinition:
+    """The asset ``[<system>, "evaluation"]``; ``predecessors`` finds the champions before a model."""
 
     @stage_asset(
         spec,
@@ -37,7 +40,11 @@ def evaluation_asset(spec: SystemSpec) -> dg.AssetsDefinition:
         "baselines, and the verdict of every gate.",
         kinds={"mlflow"},
         upstream=["features", "model"],
-        checks=[check(spec, STAGE, gate.name, _described(gate), gate.severity) for gate in spec.evaluation.gates],
+        checks=[
+            *(check(spec, STAGE, gate.name, _described(gate), gate.severity) for gate in spec.evaluation.gates),
+            check(spec, STAGE, PREPARATION_CHECK, "Nothing before the estimator was fitted on other than train rows."),
+            check(spec, STAGE, BOUNDS_CHECK, "No gate asks for less than it asked of the champion.", "warn"),
+        ],
         parts=("evaluation",),
     )
     def evaluation(
@@ -53,8 +60,9 @@ def evaluation_asset(spec: SystemSpec) -> dg.AssetsDefinition:
                 raise StorageError(f"Features version {model.features_digest[:12]} of {spec.name} has no record")
             test = read_features(store, features, "test")
             with tracking.asset_run(context, experiment=spec.name) as run:
-                validation = read_features(store, features, "validation")
-                report, predictions = _assessed(spec, features, model, (test, validation), tracking, Path(folder))
+                rows = (test, read_features(store, features, "validation"), read_features(store, features, "train"))
+                before = predecessors(store, spec.name, model.digest)
+                report, predictions = _assessed(spec, features, model, rows, before, tracking, Path(folder))
                 record = _log(report, predictions, test, model, tracking, run, Path(folder))
         store.records.append(record, context.run.run_id)
         return dg.MaterializeResult(
@@ -80,24 +88,41 @@ def _assessed(
     spec: SystemSpec,
     features: FeaturesVersion,
     model: ModelVersion,
-    rows: "tuple[pd.DataFrame, pd.DataFrame]",
+    rows: "tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]",
+    predecessors: list[Predecessor],
     tracking: MlflowTracking,
     folder: Path,
 ) -> "tuple[Report, Predictions]":
     from mlops_assets.evaluation.assessment import assess
     from mlops_assets.model.artefact import load
+    from mlops_assets.model.intervals import FILE, read_intervals
     from mlops_assets.model.prediction import predict
 
     fetched = tracking.fetch(model.uri, folder / "model")
     pipeline = load(fetched / "model.skops", model.digest, declared=model.declared)
-    test, validation = rows
+    intervals = read_intervals(fetched / FILE, model.intervals_digest) if model.intervals_digest else None
+    test, validation, train = rows
     inputs = test.loc[:, features.names]
     baselines = {}
     for name, digest in model.baselines.items():
         path = tracking.fetch(f"runs:/{model.mlflow_run_id}/baselines/{name}.skops", folder)
         baselines[name] = predict(load(path, digest), inputs)
     predictions = predict(pipeline, inputs)
-    report = assess(spec, features, test, predictions, baselines, pipeline, model.digest, validation)
+    report = assess(
+        spec,
+        features,
+        test,
+        predictions,
+        baselines,
+        pipeline,
+        model.digest,
+        validation,
+        train,
+        intervals=intervals,
+        intervals_note=model.intervals_note,
+        decision=model.decision,
+        predecessors=predecessors,
+    )
     return report, predictions
 
 

@@ -31,6 +31,8 @@ METRICS: dict[str, MetricInfo] = {
     "accuracy": _classification("Accuracy"),
     "balanced_accuracy": _classification("Balanced accuracy"),
     "f1": _classification("F1 of the positive class"),
+    "f2": _classification("F2 of the positive class: recall counts twice as much"),
+    "f0_5": _classification("F0.5 of the positive class: precision counts twice as much"),
     "f1_macro": _classification("F1, mean over classes"),
     "f1_weighted": _classification("F1, weighted by class size"),
     "precision": _classification("Precision of the positive class"),
@@ -51,7 +53,7 @@ METRICS: dict[str, MetricInfo] = {
     "mean_absolute_error_relative": _regression("Mean absolute error / median target"),
 }
 
-BINARY_ONLY = frozenset({"f1", "precision", "recall"})
+BINARY_ONLY = frozenset({"f1", "f2", "f0_5", "precision", "recall"})
 """Metrics of one positive class; they need ``evaluation.positive`` or a boolean / 0-1 target."""
 
 PRIMARY: dict[Task, str] = {"classification": "accuracy", "regression": "mean_absolute_error"}
@@ -71,13 +73,19 @@ class DiagnosisInfo:
     """What gates name as ``<diagnosis>.<measure>``."""
     standard: bool = True
     """Part of every report of its tasks; otherwise only where declared or named by a gate."""
+    required: bool = False
+    """Part of every report that knows the train rows, whatever is declared: the platform's own gate rests on it."""
 
+
+PREPARATION_CHECK = "preparation_from_train"
+"""The platform's own gate, on what ``preparation`` finds; no declaration adds or removes it."""
 
 _BOTH: frozenset[Task] = frozenset({"classification", "regression"})
 _CLASSIFICATION: frozenset[Task] = frozenset({"classification"})
 _REGRESSION: frozenset[Task] = frozenset({"regression"})
 
 DIAGNOSES: dict[str, DiagnosisInfo] = {
+    "preparation": DiagnosisInfo(_BOTH, ("foreign_rows_effect",), required=True),
     "residuals": DiagnosisInfo(
         _REGRESSION,
         (
@@ -113,10 +121,31 @@ DIAGNOSES: dict[str, DiagnosisInfo] = {
     ),
     "labels": DiagnosisInfo(_CLASSIFICATION, ("suspect_share", "conflict_share")),
     "serving": DiagnosisInfo(
-        _BOTH, ("latency_p50_ms", "latency_p95_ms", "latency_p99_ms", "throughput_1000"), standard=False
+        _BOTH,
+        (
+            *("latency_p50_ms", "latency_p95_ms", "latency_p99_ms"),
+            *("throughput_10", "throughput_100", "throughput_1000"),
+            *("artefact_mb", "load_ms", "peak_memory_mb"),
+        ),
+        standard=False,
     ),
 }
 """Diagnoses by name; each is a module beside this one."""
+
+GREATER_IS_BETTER = frozenset(
+    {
+        *("calibration.brier_resolution", "conformal.coverage", "fairness.demographic_parity_ratio"),
+        *("serving.throughput_10", "serving.throughput_100", "serving.throughput_1000"),
+    }
+)
+"""Measures that are better when higher; of the others, all but those without a side are better when lower."""
+UNDIRECTED = frozenset(
+    {
+        *("residuals.bias", "residuals.excess_kurtosis", "calibration.temperature", "calibration.ece_null_p"),
+        *("calibration.brier_uncertainty", "slices.slices_examined"),
+    }
+)
+"""Measures of which neither more nor less is better: two models cannot be ranked by them."""
 
 
 def diagnoses_of(task: Task) -> list[str]:

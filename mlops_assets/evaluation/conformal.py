@@ -1,21 +1,16 @@
-"""Conformal: intervals and label sets with a stated coverage, and where they do not reach it."""
+"""Conformal: whether the intervals or label sets that a model carries cover what they state, and where they do not."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pydantic import Field
-
-from mlops_assets.declared import Declared, Task
+from mlops_assets.declared import Task
 from mlops_assets.errors import NotEvaluated
-from mlops_assets.evaluation.coverage import FEWEST_ROWS, Calibrated, Segment, segments_of
+from mlops_assets.evaluation.coverage import FEWEST_ROWS, Coverage, Segment, coverage_of, fallen_back, segments_of
 from mlops_assets.evaluation.diagnosis import Diagnosis, Measure, Subject, Table
 from mlops_assets.evaluation.figures import figure, interval_text
-from mlops_assets.evaluation.outcomes import Outcomes
-from mlops_assets.evaluation.prediction_sets import Sets, label_scores, rank_needed, threshold
 from mlops_assets.evaluation.proportion import share_interval
 from mlops_assets.evaluation.resampling import group_codes
-
-if TYPE_CHECKING:
-    import numpy as np
+from mlops_assets.model.intervals import NONE, Intervals
+from mlops_assets.model.prediction_sets import rank_needed
 
 NAME = "conformal"
 TITLE = "Prediction intervals"
@@ -27,79 +22,31 @@ MEASURES = {
     "mean_set_size": "Mean number of labels in a set (lower is better)",
 }
 
-
-class Coverage(Declared):
-    """What intervals and label sets promise."""
-
-    nominal: float = Field(default=0.9, gt=0.5, lt=1)
-    """Stated share of rows that lie within."""
-    sets: Sets = "least_ambiguous"
-    """How labels are ranked into sets."""
+MOST_NAMED = 10
 
 
-STANDARD = Coverage()
-
-
-def examine(subject: Subject, options: Coverage = STANDARD) -> Diagnosis:
-    """Coverage of split conformal intervals that validation rows calibrate, on test rows, overall and by segment."""
+def examine(subject: Subject) -> Diagnosis:
+    """Coverage of the model's stored split conformal thresholds on test rows, overall and by segment."""
+    intervals = subject.intervals
+    if intervals is None:
+        return _without(len(subject.test), subject.intervals_note)
+    if subject.test.empty:
+        return _without(0, "there are no test rows")
     try:
-        calibrated = _calibrated(subject, options)
+        found = coverage_of(subject, intervals)
     except NotEvaluated as reason:
         return _without(len(subject.test), str(reason))
-    limit = threshold(calibrated.validation_scores, options.nominal)
-    if limit is None:
-        rows, needed = len(calibrated.validation), _rows_needed(options.nominal)
-        note = f"{rows} validation rows, intervals of {options.nominal:.0%} coverage need {needed}"
-        return _without(len(subject.test), note)
-    segments = segments_of(subject, calibrated, limit, options.nominal)
-    measures = [
-        _coverage(subject, calibrated, limit),
-        _gap(segments, options.nominal, len(subject.test)),
-        *_sizes(calibrated, limit),
-    ]
+    segments = segments_of(subject, intervals, found)
+    coverage = _coverage(subject, found)
+    under = sorted((one for one in segments if one.interval[1] < intervals.coverage), key=lambda one: one.coverage)
     return Diagnosis(
         name=NAME,
         title=TITLE,
-        headline=_headline(_promise(options.nominal, calibrated), measures[0], segments, options.nominal),
-        measures=measures,
-        tables=[_table(segments, calibrated)] if segments else [],
-        notes=_notes(len(calibrated.validation), options.nominal),
+        headline=_headline(_promise(subject, intervals), coverage, segments, under),
+        measures=[coverage, _gap(segments, intervals.coverage, len(subject.test)), *_sizes(subject, found)],
+        tables=[_table(segments, subject)] if segments else [],
+        notes=_notes(intervals, bool(under), fallen_back(subject, intervals)),
     )
-
-
-def _calibrated(subject: Subject, options: Coverage) -> Calibrated:
-    for part, rows in (("validation", subject.validation), ("test", subject.test)):
-        if rows.empty:
-            raise NotEvaluated(f"there are no {part} rows")
-    predictions = subject.predict(subject.validation.loc[:, subject.features.names])
-    validation, test = subject.read(subject.validation, predictions), subject.outcomes
-    if test.task == "regression":
-        return Calibrated(validation, test, _misses(validation), _misses(test))
-    known, candidates = _label_scores(validation, options.sets), _label_scores(test, options.sets)
-    return Calibrated(validation, test, _of_truth(known, validation), _of_truth(candidates, test), candidates)
-
-
-def _misses(outcomes: Outcomes) -> "np.ndarray":
-    return abs(outcomes.truth - outcomes.predicted)
-
-
-def _label_scores(outcomes: Outcomes, sets: Sets) -> "np.ndarray":
-    if outcomes.probabilities is None:
-        raise NotEvaluated("the model gives no probabilities")
-    return label_scores(outcomes.probabilities, sets)
-
-
-def _of_truth(scores: "np.ndarray", outcomes: Outcomes) -> "np.ndarray":
-    import numpy as np
-
-    return scores[np.arange(len(scores)), outcomes.truth]
-
-
-def _rows_needed(confidence: float) -> int:
-    rows = 1
-    while rank_needed(rows, confidence) > rows:
-        rows += 1
-    return rows
 
 
 def _without(rows: int, note: str) -> Diagnosis:
@@ -107,10 +54,9 @@ def _without(rows: int, note: str) -> Diagnosis:
     return Diagnosis(name=NAME, title=TITLE, headline=f"Not evaluated: {note}.", measures=measures)
 
 
-def _coverage(subject: Subject, calibrated: Calibrated, limit: float) -> Measure:
-    covered = calibrated.test_scores <= limit
-    interval = share_interval(covered, group_codes(subject.groups), subject.bootstrap.confidence)
-    return Measure(name="coverage", value=float(covered.mean()), interval=interval, rows=len(covered))
+def _coverage(subject: Subject, found: Coverage) -> Measure:
+    interval = share_interval(found.covered, group_codes(subject.groups), subject.bootstrap.confidence)
+    return Measure(name="coverage", value=float(found.covered.mean()), interval=interval, rows=len(found.covered))
 
 
 def _gap(segments: list[Segment], nominal: float, rows: int) -> Measure:
@@ -135,32 +81,31 @@ def _least_covered(segments: list[Segment]) -> Segment:
     return min(segments, key=lambda one: one.coverage)
 
 
-def _sizes(calibrated: Calibrated, limit: float) -> list[Measure]:
-    rows, mean = len(calibrated.test), float(calibrated.sizes(limit).mean())
-    if calibrated.candidates is not None:
+def _sizes(subject: Subject, found: Coverage) -> list[Measure]:
+    rows, mean = len(found.sizes), float(found.sizes.mean())
+    if subject.outcomes.task == "classification":
         return [
             Measure(name="mean_width", value=None, rows=rows, note="label sets have a size instead"),
             Measure(name="mean_set_size", value=mean, rows=rows),
         ]
     sets = Measure(name="mean_set_size", value=None, rows=rows, note="intervals have a width instead")
-    truth = calibrated.test.truth
+    truth = subject.outcomes.truth
     spread = float(truth.std())
     if spread <= 1e-9 * float(abs(truth).max()):
         return [Measure(name="mean_width", value=None, rows=rows, note="the target is constant"), sets]
     return [Measure(name="mean_width", value=mean / spread, rows=rows, note=f"{figure(mean)} in target units"), sets]
 
 
-def _promise(nominal: float, calibrated: Calibrated) -> str:
-    return f"{nominal:.0%} {'intervals' if calibrated.candidates is None else 'label sets'}"
+def _promise(subject: Subject, intervals: Intervals) -> str:
+    return f"{intervals.coverage:.0%} {'intervals' if subject.outcomes.task == 'regression' else 'label sets'}"
 
 
-def _headline(promise: str, coverage: Measure, segments: list[Segment], nominal: float) -> str:
+def _headline(promise: str, coverage: Measure, segments: list[Segment], under: list[Segment]) -> str:
     told = f"{promise} cover {figure(coverage.value)} {interval_text(coverage.interval)} of the test rows"
     if not segments:
         return f"{told}."
-    under = [one for one in segments if one.interval[1] < nominal]
     if under:
-        return f"{told}; under-covered: {', '.join(map(_named, sorted(under, key=lambda one: one.coverage)))}."
+        return f"{told}; under-covered: {', '.join(map(_named, under))}."
     return f"{told}; no segment is under-covered beyond chance, the lowest is {_named(_least_covered(segments))}."
 
 
@@ -168,21 +113,36 @@ def _named(segment: Segment) -> str:
     return f"{segment.name} ({figure(segment.coverage)} of {segment.rows} rows)"
 
 
-def _table(segments: list[Segment], calibrated: Calibrated) -> Table:
-    size = "width" if calibrated.candidates is None else "labels"
-    columns = ["segment", "rows", "coverage", "from", "to", size, "coverage, own threshold", f"{size}, own threshold"]
+def _table(segments: list[Segment], subject: Subject) -> Table:
+    size = "width" if subject.outcomes.task == "regression" else "labels"
     rows: list[list[Any]] = [
-        [one.name, one.rows, one.coverage, *one.interval, one.size, one.own_coverage, one.own_size] for one in segments
+        [one.name, one.rows, one.coverage, *one.interval, one.size, "own" if one.own else "of all rows"]
+        for one in segments
     ]
+    columns = ["segment", "rows", "coverage", "from", "to", size, "threshold"]
     return Table(title="Coverage by segment", columns=columns, rows=rows)
 
 
-def _notes(rows: int, nominal: float) -> list[str]:
+def _notes(intervals: Intervals, under: bool, fallen: dict[str, int]) -> list[str]:
+    if intervals.by == NONE:
+        remedy = "With model.intervals by: prediction, or by a column, each segment is held to its own coverage."
+        return [_chance(intervals), *([remedy] if under else [])]
+    sizes = [one.rows for one in intervals.own]
+    told = f"{len(sizes)} segments" + (f" of {min(sizes)} to {max(sizes)} rows" if sizes else "")
+    notes = [f"Calibrated on {intervals.rows} validation rows by {intervals.by}: own thresholds for {told}."]
+    if fallen:
+        named = [f"{name} ({rows} test rows)" for name, rows in list(fallen.items())[:MOST_NAMED]]
+        others = f" and {len(fallen) - MOST_NAMED} more" if len(fallen) > MOST_NAMED else ""
+        notes.append(f"Too few validation rows, so that the threshold of all rows holds: {', '.join(named)}{others}.")
+    return notes
+
+
+def _chance(intervals: Intervals) -> str:
     from scipy.stats import beta
 
-    rank = rank_needed(rows, nominal)
-    low, high = beta.ppf([0.05, 0.95], rank, rows + 1 - rank)
-    return [
-        f"Calibrated on {rows} validation rows: nine in ten such calibrations cover between {low:.3f} and {high:.3f}.",
-        "Own threshold: calibrated on the segment's validation rows alone (Mondrian); empty where they are too few.",
-    ]
+    rank = rank_needed(intervals.rows, intervals.coverage)
+    low, high = beta.ppf([0.05, 0.95], rank, intervals.rows + 1 - rank)
+    return (
+        f"Calibrated on {intervals.rows} validation rows: nine in ten such calibrations cover between {low:.3f} and "
+        f"{high:.3f}."
+    )

@@ -1,16 +1,16 @@
-"""Coverage: which rows conformal thresholds cover, segment by segment."""
+"""Coverage: which test rows the intervals or label sets of a model hold, and how wide they are, segment by segment."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlops_assets.evaluation.diagnosis import Subject
 from mlops_assets.evaluation.figures import figure
 from mlops_assets.evaluation.outcomes import Outcomes
-from mlops_assets.evaluation.prediction_sets import mondrian_thresholds, quantile_edges
 from mlops_assets.evaluation.proportion import Interval, share_interval
 from mlops_assets.evaluation.resampling import group_codes
+from mlops_assets.model.intervals import PREDICTION, Intervals, part_of, texts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,27 +19,17 @@ if TYPE_CHECKING:
 FEWEST_ROWS = 30
 """Fewer rows than this make no segment."""
 MOST_VALUES = 20
-"""A context column with more values than this makes no segments."""
+"""A context column with more values than this makes no segments, unless the intervals are by it."""
 
 
 @dataclass(frozen=True, eq=False)
-class Calibrated:
-    """Scores of both parts: a row is covered where the score of its truth is at or below the threshold."""
+class Coverage:
+    """What the stored intervals say of each test row."""
 
-    validation: Outcomes
-    test: Outcomes
-    validation_scores: "np.ndarray"
-    test_scores: "np.ndarray"
-    candidates: "np.ndarray | None" = None
-    """Scores of every label of the test rows, for classification."""
-
-    def sizes(self, limit: "float | np.ndarray") -> "np.ndarray":
-        """Width of each test row's interval, or number of labels in its set; ``limit`` may differ by label."""
-        import numpy as np
-
-        if self.candidates is None:
-            return np.full(len(self.test), 2 * limit)
-        return (self.candidates <= limit).sum(axis=1)
+    covered: "np.ndarray"
+    """Whether the truth is within, shape (n,)."""
+    sizes: "np.ndarray"
+    """Width of the interval, or number of labels in the set, shape (n,)."""
 
 
 @dataclass(frozen=True)
@@ -51,91 +41,106 @@ class Segment:
     coverage: float
     interval: Interval
     size: float
-    own_coverage: float | None
-    """Coverage with a threshold from the segment's own validation rows (Mondrian); None from too few."""
-    own_size: float | None
+    own: bool
+    """Whether the rows are judged by a threshold of the segment's own (Mondrian), not by that of all rows."""
 
 
 @dataclass(frozen=True, eq=False)
 class Partition:
-    """One way to split the rows, and a threshold for each part of it."""
+    """One way to split the test rows."""
 
     title: str
-    labels: "np.ndarray"
-    """Of the test rows, as text."""
-    thresholds: dict[Any, float | None]
-    sizes_by_label: "np.ndarray | None" = None
-    """Where the parts are the classes, the sizes of sets that hold each class up to its own threshold."""
+    keys: "np.ndarray"
+    """Of the rows, as the intervals name segments."""
+    names: dict[str, str]
+    """How the report names a key, where not by itself."""
+    own: frozenset[str] | None = None
+    """Keys with a threshold of their own, where the intervals are by this partition."""
+
+    def name(self, key: str) -> str:
+        return f"{self.title} {self.names.get(key, key)}"
 
 
-def segments_of(subject: Subject, calibrated: Calibrated, limit: float, nominal: float) -> list[Segment]:
+def coverage_of(subject: Subject, intervals: Intervals) -> Coverage:
+    """The stored thresholds, applied to the test rows.
+
+    Raises:
+        NotEvaluated: if the model gives no probabilities, or the rows lack the column that the intervals are by.
+    """
+    import numpy as np
+
+    outcomes, column = subject.outcomes, _column(subject, intervals)
+    if outcomes.task == "regression":
+        half = intervals.half_widths(subject.predictions, column)
+        return Coverage(np.abs(outcomes.truth - outcomes.predicted) <= half, 2 * half)
+    # With a class that only test rows have, which no threshold knows.
+    stated = replace(subject.predictions, probabilities=outcomes.probabilities, classes=outcomes.classes)
+    sets = intervals.label_sets(stated, column)
+    return Coverage(sets[np.arange(len(sets)), outcomes.truth], sets.sum(axis=1))
+
+
+def segments_of(subject: Subject, intervals: Intervals, found: Coverage) -> list[Segment]:
     """Every segment of enough rows; their intervals allow for how many there are (Bonferroni)."""
     import pandas as pd
 
-    found = [
-        (partition, label)
-        for partition in _partitions(subject, calibrated, nominal)
-        for label, rows in pd.Series(partition.labels).value_counts().sort_index().items()
+    large = [
+        (partition, str(key))
+        for partition in _partitions(subject, intervals)
+        for key, rows in pd.Series(partition.keys).value_counts().sort_index().items()
         if rows >= FEWEST_ROWS
     ]
-    confidence = 1 - (1 - subject.bootstrap.confidence) / max(len(found), 1)
+    confidence = 1 - (1 - subject.bootstrap.confidence) / max(len(large), 1)
     groups = group_codes(subject.groups)
-    return [_segment(partition, label, calibrated, limit, groups, confidence) for partition, label in found]
+    return [_segment(partition, key, found, groups, confidence) for partition, key in large]
+
+
+def fallen_back(subject: Subject, intervals: Intervals) -> dict[str, int]:
+    """Test rows of every segment that had too few validation rows for a threshold of its own."""
+    import pandas as pd
+
+    return {
+        partition.name(str(key)): int(rows)
+        for partition in _partitions(subject, intervals)
+        if partition.own is not None
+        for key, rows in pd.Series(partition.keys).value_counts().sort_index().items()
+        if key not in partition.own
+    }
 
 
 def _segment(
-    partition: Partition,
-    label: Any,
-    calibrated: Calibrated,
-    limit: float,
-    groups: "np.ndarray | None",
-    confidence: float,
+    partition: Partition, key: str, found: Coverage, groups: "np.ndarray | None", confidence: float
 ) -> Segment:
     import numpy as np
 
-    mask = partition.labels == label
-    covered, own = calibrated.test_scores[mask] <= limit, partition.thresholds.get(label)
+    mask = partition.keys == key
+    covered = found.covered[mask]
     clusters = None if groups is None else np.unique(groups[mask], return_inverse=True)[1]
     return Segment(
-        name=f"{partition.title} {label}",
+        name=partition.name(key),
         rows=len(covered),
         coverage=float(covered.mean()),
         interval=share_interval(covered, clusters, confidence),
-        size=float(calibrated.sizes(limit)[mask].mean()),
-        own_coverage=None if own is None else float((calibrated.test_scores[mask] <= own).mean()),
-        own_size=None if own is None else _own_size(partition, calibrated, own, mask),
+        size=float(found.sizes[mask].mean()),
+        own=key in (partition.own or ()),
     )
 
 
-def _own_size(partition: Partition, calibrated: Calibrated, own: float, mask: "np.ndarray") -> float:
-    sizes = calibrated.sizes(own) if partition.sizes_by_label is None else partition.sizes_by_label
-    return float(sizes[mask].mean())
+def _partitions(subject: Subject, intervals: Intervals) -> Iterator[Partition]:
+    own = frozenset(one.segment for one in intervals.own)
+    by_prediction = own if intervals.by == PREDICTION else None
+    if subject.outcomes.task == "classification":
+        yield Partition("class", _classes(subject.outcomes), {}, by_prediction)
+    elif intervals.edges:
+        keys = part_of(subject.predictions.values, intervals.edges)
+        yield Partition("prediction", keys, _part_names(intervals.edges), by_prediction)
+    for column in _slice_columns(subject, intervals):
+        keys = texts(subject.test.loc[:, column])
+        yield Partition(column[1:], keys, {}, own if column == f"@{intervals.by}" else None)
 
 
-def _partitions(subject: Subject, calibrated: Calibrated, nominal: float) -> Iterator[Partition]:
-    yield from _by_prediction(calibrated, nominal) if calibrated.candidates is None else _by_class(calibrated, nominal)
-    for column in _slice_columns(subject):
-        test, validation = (_texts(rows.loc[:, column]) for rows in (subject.test, subject.validation))
-        yield Partition(column[1:], test, mondrian_thresholds(calibrated.validation_scores, validation, nominal))
-
-
-def _by_prediction(calibrated: Calibrated, nominal: float) -> Iterator[Partition]:
-    edges = quantile_edges(calibrated.validation.predicted)
-    if len(edges):
-        test, validation = (_bands(one.predicted, edges) for one in (calibrated.test, calibrated.validation))
-        own = mondrian_thresholds(calibrated.validation_scores, validation, nominal)
-        yield Partition("prediction", test, own)
-
-
-def _by_class(calibrated: Calibrated, nominal: float) -> Iterator[Partition]:
-    import numpy as np
-
-    names = [str(label) for label in calibrated.test.classes]
-    test, validation = (_classes(one) for one in (calibrated.test, calibrated.validation))
-    own = mondrian_thresholds(calibrated.validation_scores, validation, nominal)
-    # A class without a threshold of its own cannot be ruled out.
-    limits = np.array([np.inf if own.get(name) is None else own[name] for name in names], dtype=np.float64)
-    yield Partition("class", test, own, calibrated.sizes(limits))
+def _column(subject: Subject, intervals: Intervals) -> "pd.Series | None":
+    name = f"@{intervals.by}"
+    return subject.test.loc[:, name] if name in subject.test.columns else None
 
 
 def _classes(outcomes: Outcomes) -> "np.ndarray":
@@ -144,22 +149,18 @@ def _classes(outcomes: Outcomes) -> "np.ndarray":
     return np.array([str(label) for label in outcomes.classes], dtype=object)[outcomes.truth]
 
 
-def _bands(values: "np.ndarray", edges: "np.ndarray") -> "np.ndarray":
-    import numpy as np
-
-    ends = [figure(float(edge)) for edge in edges]
+def _part_names(edges: list[float]) -> dict[str, str]:
+    ends = [figure(edge) for edge in edges]
     ranges = [f"below {ends[0]}", *(f"{low} to {high}" for low, high in pairwise(ends)), f"from {ends[-1]}"]
-    names = [f"part {index} of {len(ranges)} ({text})" for index, text in enumerate(ranges, start=1)]
-    return np.array(names, dtype=object)[np.searchsorted(edges, values, side="right")]
+    return {str(index): f"part {index} of {len(ranges)} ({told})" for index, told in enumerate(ranges, start=1)}
 
 
-def _slice_columns(subject: Subject) -> list[str]:
-    """Context columns of both parts with few values, but the one that keeps rows together."""
-    group = f"@{subject.features.group}"
-    named = [name for name in map(str, subject.test.columns) if name.startswith("@") and name != group]
-    shared = [name for name in named if name in subject.validation.columns]
-    return [name for name in shared if 1 < subject.test[name].nunique(dropna=False) <= MOST_VALUES]
+def _slice_columns(subject: Subject, intervals: Intervals) -> list[str]:
+    """Context columns with few values, but the one that keeps rows together; and what the intervals are by."""
+    by, group = f"@{intervals.by}", f"@{subject.features.group}"
+    named = [name for name in map(str, subject.test.columns) if name.startswith("@")]
+    return [name for name in named if name == by or (name != group and _has_few(subject.test.loc[:, name]))]
 
 
-def _texts(values: "pd.Series") -> "np.ndarray":
-    return values.astype(object).where(values.notna(), "missing").astype(str).to_numpy(dtype=object)
+def _has_few(values: "pd.Series") -> bool:
+    return 1 < values.nunique(dropna=False) <= MOST_VALUES

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from mlops_assets.evaluation.outcomes import Outcomes, read_outcomes
 from mlops_assets.evaluation.resampling import STANDARD, Bootstrap
+from mlops_assets.model.intervals import Intervals
 from mlops_assets.model.prediction import Predictions, predict
 
 if TYPE_CHECKING:
@@ -70,6 +71,12 @@ class Subject:
     predictions: Predictions
     """Of the test rows."""
     bootstrap: Bootstrap = STANDARD
+    train: "pd.DataFrame | None" = None
+    """The same of the train part, for what must rest on these rows alone; None where they are not at hand."""
+    intervals: Intervals | None = None
+    """Those stored with the model."""
+    intervals_note: str = "the model has no intervals. Remedy: materialise the model again"
+    """Why there are none."""
 
     @property
     def inputs(self) -> "pd.DataFrame":

@@ -10,11 +10,16 @@ from mlops_assets.evaluation.diagnosis import Diagnosis, Measure, Subject
 from mlops_assets.evaluation.spec import EvaluationSpec
 
 
-def wanted(evaluation: EvaluationSpec, task: Task) -> list[str]:
-    """The diagnoses that the report needs: those declared, or the standard ones, and those that gates name."""
+def wanted(evaluation: EvaluationSpec, task: Task, with_train: bool = False) -> list[str]:
+    """The diagnoses that the report needs: those declared, or the standard ones, and those that gates name.
+
+    ``with_train``: the train rows are at hand, so the required ones are among them in any case.
+    """
     named = {gate.measure.partition(".")[0] for gate in evaluation.gates if gate.measure}
     if evaluation.protected:
         named.add("fairness")
+    if with_train:
+        named |= {name for name, info in DIAGNOSES.items() if info.required}
     chosen = evaluation.diagnoses
     return [
         name

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from mlops_assets.declared import Declared, Task, one_of
 from mlops_assets.evaluation.diagnosis import Diagnosis, Measure, Subject, Table
+from mlops_assets.evaluation.group_rates import group_rates
 from mlops_assets.evaluation.intervals import FEWEST_UNITS, Interval
 from mlops_assets.evaluation.resampling import STANDARD, Bootstrap, gather_atoms, group_codes, replicate
 
@@ -98,7 +99,12 @@ def examine(subject: Subject, options: FairnessSpec | None = None) -> Diagnosis:
     notes += [f"Not found among the rows: {one_of(missing)}."] if missing else []
     notes += [f"Selected means predicted as {subject.outcomes.classes[positive or 0]!r}."]
     return Diagnosis(
-        name=NAME, title=TITLE, headline=_headline(found), measures=measures, tables=[_table(counts)], notes=notes
+        name=NAME,
+        title=TITLE,
+        headline=_headline(found),
+        measures=measures,
+        tables=[_table(counts), *_rates(counts, subject)],
+        notes=notes,
     )
 
 
@@ -129,6 +135,11 @@ class Counts:
         self.member = np.column_stack(masks) if masks else np.zeros((len(truth), 0), dtype=bool)
         self.column = np.repeat(np.arange(len(groupings)), [len(grouping.labels) for grouping in groupings])
         self.of, self.hit = self.among(np.arange(len(truth)))(np.ones((1, len(truth))))
+
+    @property
+    def labels(self) -> list[tuple[str, str]]:
+        """Column and name of each group."""
+        return [(grouping.column, label) for grouping in self.groupings for label in grouping.labels]
 
     def among(self, rows: "np.ndarray") -> Any:
         """Weights of ``rows``, shape (b, a), to the two counts, shape (b, 3, groups) each."""
@@ -289,10 +300,17 @@ def _headline(found: list[Disparity]) -> str:
     return f"Worst over protected columns: {', '.join(said)}." if said else f"Not evaluated: {found[0].note}."
 
 
+def _rates(counts: Counts, subject: Subject) -> list[Table]:
+    labels = counts.labels
+    if not labels:
+        return []
+    clusters, confidence = group_codes(subject.groups), subject.bootstrap.confidence
+    return [group_rates(labels, counts.member, counts.truth, counts.selected, clusters, confidence)]
+
+
 def _table(counts: Counts) -> Table:
     rows, of, hit = [], counts.of[0], counts.hit[0]
-    labels = [(grouping.column, label) for grouping in counts.groupings for label in grouping.labels]
-    for group, (column, label) in enumerate(labels):
+    for group, (column, label) in enumerate(counts.labels):
         rates = [float(hit[rate, group] / of[rate, group]) if of[rate, group] else None for rate in range(3)]
         rows.append([column, label, int(of[0, group]), *rates])
     columns = ["column", "group", "rows", "selection rate", "true positive rate", "false positive rate"]

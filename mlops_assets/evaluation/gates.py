@@ -2,9 +2,10 @@
 
 import traceback
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from mlops_assets.errors import NotEvaluated
+from mlops_assets.evaluation.bounds import MIN_ROWS
 from mlops_assets.evaluation.catalogue import PRIMARY
 from mlops_assets.evaluation.comparison import Comparison, compare_outcomes
 from mlops_assets.evaluation.diagnosis import Diagnosis, Measure
@@ -102,7 +103,9 @@ def _beats_baseline(gate: GateSpec, evidence: Evidence) -> Verdict:
     metric = gate.metric or PRIMARY[evidence.task]
     if SIMPLE not in evidence.baselines:
         return _not_evaluated(gate, f"there is no {SIMPLE!r} baseline. Remedy: materialise the model again")
-    found = compare_outcomes(metric, evidence.outcomes, evidence.baselines[SIMPLE], evidence.groups, evidence.bootstrap)
+    found = compare_outcomes(
+        metric, evidence.outcomes, evidence.baselines[SIMPLE], evidence.groups, evidence.bootstrap, method="bootstrap"
+    )
     return _verdict(
         gate,
         "passed" if found.superior else "failed",
@@ -149,6 +152,6 @@ def _not_evaluated(
 
 def _verdict(gate: GateSpec, outcome: Outcome, reason: str, **numbers: object) -> Verdict:
     bound = gate.at_least if gate.at_least is not None else gate.at_most
-    return Verdict.model_validate(
-        {"name": gate.name, "outcome": outcome, "severity": gate.severity, "reason": reason, "bound": bound, **numbers}
-    )
+    said = {"name": gate.name, "outcome": outcome, "severity": gate.severity, "reason": reason, "bound": bound}
+    details = {MIN_ROWS: gate.min_rows, **cast(dict[str, Any], numbers.pop("details", {}))}
+    return Verdict.model_validate({**said, **numbers, "details": details})

@@ -1,10 +1,13 @@
 """HTML: a report as one self-contained page without scripts or remote assets."""
 
 import re
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from mlops_assets.evaluation.catalogue import DIAGNOSES
 from mlops_assets.evaluation.figures import figure, interval_text
 from mlops_assets.evaluation.report import Report
+from mlops_assets.evaluation.summary import groups_of, reason_in_short, sentence, unexamined
 from mlops_assets.features.version import PARTS
 
 if TYPE_CHECKING:
@@ -19,9 +22,9 @@ VERDICTS = {
 
 def render(report: Report) -> str:
     """The report for people: the verdict first, then what it rests on; every value of the data is escaped."""
+    from mlops_assets.evaluation.diagnosis_plots import diagnosis_plots
     from mlops_assets.evaluation.plots import plots
 
-    drawn = dict(plots(report))
     return (
         _environment()
         .get_template("report.html")
@@ -29,10 +32,15 @@ def render(report: Report) -> str:
             report=report,
             title=report.system.replace("_", " ").capitalize(),
             headline=report.metric(report.primary),
-            sentence=_sentence(report),
+            sentence=sentence(report),
             verdict=VERDICTS[report.outcome],
+            groups=groups_of(report),
+            unexamined=unexamined(report),
+            sections=_sections(report),
             parts=[(part, report.rows[part]) for part in PARTS if part in report.rows],
-            plots=drawn,
+            plots=dict(plots(report)),
+            diagnosis_plots={one.name: diagnosis_plots(one, report) for one in report.diagnoses},
+            meanings={one.name: _meanings(one.name) for one in report.diagnoses},
         )
     )
 
@@ -46,14 +54,46 @@ def _environment() -> "Environment":
         loader=PackageLoader("mlops_assets", "evaluation"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_unturned,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters.update(
-        figure=figure, interval=interval_text, inline=_inline, thinned=_thinned, breakable=_breakable
+        figure=figure,
+        interval=interval_text,
+        inline=_inline,
+        thinned=_thinned,
+        breakable=_breakable,
+        reason_in_short=reason_in_short,
     )
     environment.globals.update(strip=metric_strip)
     return environment
+
+
+def _sections(report: Report) -> list[tuple[str, str]]:
+    """Anchor and title of every section that the page has."""
+    known = [
+        ("gates", "Gates", True),
+        ("metrics", "Metrics", True),
+        ("classes", "Classes", report.confusion),
+        ("curves", "Curves", report.roc),
+        ("errors", "Errors", report.points),
+        ("importance", "What the model relies on", True),
+        *((f"diagnosis-{one.name}", one.title, True) for one in report.diagnoses),
+        ("basis", "What this rests on", True),
+    ]
+    return [(anchor, title) for anchor, title, present in known if present]
+
+
+def _meanings(diagnosis: str) -> dict[str, str]:
+    """What each measure of a diagnosis says, by its name."""
+    return import_module(f"mlops_assets.evaluation.{diagnosis}").MEASURES if diagnosis in DIAGNOSES else {}
+
+
+def _unturned(value: Any) -> Any:
+    from mlops_assets.evaluation.svg import unturned
+
+    return unturned(value) if isinstance(value, str) else value
 
 
 def _inline(svg: str) -> Any:
@@ -75,18 +115,3 @@ def _thinned(rows: Any, most: int) -> list[Any]:
     listed = list(rows)
     step = max(1, -(-len(listed) // most))
     return [*listed[::step], *(listed[-1:] if (len(listed) - 1) % step else [])]
-
-
-def _sentence(report: Report) -> str:
-    """The verdict in one sentence."""
-    gates = report.gates
-    if not gates:
-        return "No gates are declared, so nothing stands in the way of registration."
-    stopping = [gate for gate in gates if gate.blocks]
-    warned = sum(not gate.passed for gate in gates) - len(stopping)
-    warnings = f" {warned} warning{'s' if warned != 1 else ''}." if warned else ""
-    if not stopping:
-        passed = sum(gate.passed for gate in gates)
-        return f"{passed} of {len(gates)} gates passed; this model may be registered.{warnings}"
-    reasons = "; ".join(gate.reason for gate in stopping[:3])
-    return f"This model will not be registered: {reasons}.{warnings}"

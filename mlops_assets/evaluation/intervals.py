@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from mlops_assets.evaluation.blocks import fill_blocks
 from mlops_assets.evaluation.catalogue import METRICS
 from mlops_assets.evaluation.metrics import obstacle, statistic, values
 from mlops_assets.evaluation.outcomes import Outcomes
@@ -46,16 +47,18 @@ def estimate(
     Where the percentile interval misses the value (a biased, skewed statistic), it is extended to it.
     A perfect classifier has no spread to resample; there the lower end is the exact bound of ``perfection``.
     Label metrics and the others are drawn separately: intervals are per metric, not joint.
+    Of more rows than ``bootstrap.most_rows`` that a metric can tell apart, random blocks are drawn (``Blocks``), and
+    the estimate's note says so; values are of all rows in any case.
     """
     names = tuple(names)
     measured = values(names, outcomes)
     usable = [name for name in names if measured[name] is not None]
-    spread: dict[str, np.ndarray] = {}
+    spread: dict[str, tuple[np.ndarray, str]] = {}
     units = _units(outcomes, groups)
     if units.max(initial=-1) + 1 >= FEWEST_UNITS:
         for by_label in (True, False):
             chosen = [name for name in usable if (METRICS[name].needs == "labels") == by_label]
-            spread |= _replicates(chosen, outcomes, groups, bootstrap, by_label)
+            spread |= _replicates(chosen, outcomes, groups, bootstrap, by_label) if chosen else {}
     return {
         name: _estimate(name, measured[name], spread.get(name), outcomes, units, bootstrap.confidence) for name in names
     }
@@ -87,17 +90,23 @@ def atoms_of(several: Iterable[Outcomes], groups: Any, by_label: bool) -> Atoms:
 
 def _replicates(
     names: list[str], outcomes: Outcomes, groups: Any, bootstrap: Bootstrap, by_label: bool
-) -> "dict[str, np.ndarray]":
-    if not names:
-        return {}
+) -> "dict[str, tuple[np.ndarray, str]]":
+    """Every metric of every resample, with what to know of how they were drawn."""
     atoms = atoms_of([outcomes], groups, by_label)
-    return replicate([statistic(names, outcomes.take(atoms.row))], atoms, bootstrap)[0]
+    if len(atoms.row) <= bootstrap.most_rows:
+        drawn, note = replicate([statistic(names, outcomes.take(atoms.row))], atoms, bootstrap)[0], ""
+    else:
+        blocks = fill_blocks(len(outcomes), group_codes(groups), bootstrap)
+        drawn = replicate([statistic(names, outcomes, blocks)], blocks.atoms, bootstrap)[0]
+        what = "rows" if groups is None else "groups"
+        note = f"drawn as {blocks.count:,} random blocks of {what}, as there are {len(atoms.row):,} different rows"
+    return {name: (replicates, note) for name, replicates in drawn.items()}
 
 
 def _estimate(
     name: str,
     value: float | None,
-    replicates: "np.ndarray | None",
+    spread: "tuple[np.ndarray, str] | None",
     outcomes: Outcomes,
     units: "np.ndarray",
     confidence: float,
@@ -106,15 +115,16 @@ def _estimate(
     if value is None:
         note = obstacle(name, outcomes) or "undefined on these rows"
         return Estimate(name=name, value=None, rows=rows, note=note)
-    if replicates is None:
+    if spread is None:
         return Estimate(
             name=name, value=value, rows=rows, note=f"no interval from {units.max() + 1} independent rows or groups"
         )
+    replicates, drawn = spread
     undefined = undefined_share(replicates)
     if undefined > UNDEFINED_AT_MOST:
         note = f"no interval: undefined on {undefined:.0%} of the resamples"
         return Estimate(name=name, value=value, rows=rows, undefined=undefined, note=note)
-    interval, note = percentile_interval(replicates, value, confidence), ""
+    interval, note = percentile_interval(replicates, value, confidence), drawn
     if interval == (1.0, 1.0) and outcomes.task == "classification":
         interval = (perfect_lower_end(name, outcomes, units, confidence), 1.0)
         note = "no error was seen, so the lower end is an exact bound instead of a percentile"

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from mlops_assets.evaluation.blocks import Blocks
 from mlops_assets.evaluation.outcomes import Outcomes
 
 if TYPE_CHECKING:
@@ -12,13 +13,17 @@ MEDIANS = frozenset({"median_absolute_error", "mean_absolute_error_relative"})
 SQUARED = frozenset({"root_mean_squared_error", "root_mean_squared_log_error"})
 NEGLIGIBLE = 1e-12
 """Share of the target's squares below which a resample's spread is rounding, not spread."""
+FARTHEST = 12
+"""Standard errors of a rank within which the median of a resample of blocks is looked for."""
 
 
-def loss_statistic(outcomes: Outcomes, names: Iterable[str]) -> "Callable[[np.ndarray], dict[str, np.ndarray]]":
-    """Loss metrics as a function of row weights, shape (b, n) -> (b,) each."""
+def loss_statistic(
+    outcomes: Outcomes, names: Iterable[str], blocks: Blocks | None = None
+) -> "Callable[[np.ndarray], dict[str, np.ndarray]]":
+    """Loss metrics as a function of row weights, shape (b, n) -> (b,) each; of block weights with ``blocks``."""
     names = tuple(names)
-    means = _mean_statistic(outcomes, [name for name in names if name != "median_absolute_error"])
-    medians = _median_statistic(outcomes, MEDIANS.intersection(names))
+    means = _mean_statistic(outcomes, [name for name in names if name != "median_absolute_error"], blocks)
+    medians = _median_statistic(outcomes, MEDIANS.intersection(names), blocks)
 
     def statistic(weights: "np.ndarray") -> dict[str, "np.ndarray"]:
         measured = {**means(weights), **medians(weights)}
@@ -29,15 +34,18 @@ def loss_statistic(outcomes: Outcomes, names: Iterable[str]) -> "Callable[[np.nd
     return statistic
 
 
-def _mean_statistic(outcomes: Outcomes, names: list[str]) -> "Callable[[np.ndarray], dict[str, np.ndarray]]":
+def _mean_statistic(
+    outcomes: Outcomes, names: list[str], blocks: Blocks | None
+) -> "Callable[[np.ndarray], dict[str, np.ndarray]]":
     import numpy as np
 
     wanted = dict.fromkeys("mean_absolute_error" if name == "mean_absolute_error_relative" else name for name in names)
     terms = [term for name in wanted for term in _terms(name, outcomes)]
     matrix = np.column_stack(terms) if terms else np.zeros((len(outcomes), 0))
+    matrix = matrix if blocks is None else blocks.totals(matrix)
 
     def statistic(weights: "np.ndarray") -> dict[str, "np.ndarray"]:
-        total = weights.sum(axis=1, dtype=np.float64)
+        total = weights.sum(axis=1, dtype=np.float64) if blocks is None else weights @ blocks.sizes
         means = iter((weights.astype(np.float64, copy=False) @ matrix).T / total)
         return {name: _finish(name, means) for name in wanted}
 
@@ -102,15 +110,21 @@ def _brier_losses(outcomes: Outcomes) -> "np.ndarray":
     return squared / 2 if len(outcomes.classes) < 3 else squared
 
 
-def _median_statistic(outcomes: Outcomes, names: frozenset[str]) -> "Callable[[np.ndarray], dict[str, np.ndarray]]":
+def _median_statistic(
+    outcomes: Outcomes, names: frozenset[str], blocks: Blocks | None
+) -> "Callable[[np.ndarray], dict[str, np.ndarray]]":
     import numpy as np
 
     medians = {}
     if "median_absolute_error" in names:
-        medians["median_absolute_error"] = weighted_median(np.abs(outcomes.predicted - outcomes.truth))
+        medians["median_absolute_error"] = _median(np.abs(outcomes.predicted - outcomes.truth), blocks)
     if "mean_absolute_error_relative" in names:
-        medians["median"] = weighted_median(outcomes.truth)
+        medians["median"] = _median(outcomes.truth, blocks)
     return lambda weights: {name: median(weights) for name, median in medians.items()}
+
+
+def _median(values: "np.ndarray", blocks: Blocks | None) -> "Callable[[np.ndarray], np.ndarray]":
+    return weighted_median(values) if blocks is None else blocked_median(values, blocks)
 
 
 def weighted_median(values: "np.ndarray") -> "Callable[[np.ndarray], np.ndarray]":
@@ -125,6 +139,31 @@ def weighted_median(values: "np.ndarray") -> "Callable[[np.ndarray], np.ndarray]
         total = doubled[:, -1:] / 2
         lower, upper = (doubled >= total).argmax(axis=1), (doubled > total).argmax(axis=1)
         return np.where(total[:, 0] > 0, (ordered[lower] + ordered[upper]) / 2, np.nan)
+
+    return median
+
+
+def blocked_median(values: "np.ndarray", blocks: Blocks) -> "Callable[[np.ndarray], np.ndarray]":
+    """``weighted_median`` as a function of block weights (b, count), one by one only of rows near the median of all.
+
+    How many rows of a resample lie below that median has a standard error, from the sums of blocks; the rows whose
+    rank is within ``FARTHEST`` of these hold the median of the resample, and those below are counted by block.
+    """
+    import numpy as np
+
+    order = np.argsort(values, kind="stable")
+    centre = len(values) // 2
+    below = np.bincount(blocks.of_row[order[:centre]], minlength=blocks.count)
+    reach = int(FARTHEST * np.sqrt(((below - blocks.sizes / 2) ** 2).sum())) + 1
+    first, last = max(0, centre - reach), min(len(values), centre + reach)
+    ordered, block = values[order[first:last]], blocks.of_row[order[first:last]]
+    under = np.bincount(blocks.of_row[order[:first]], minlength=blocks.count)
+
+    def median(weights: "np.ndarray") -> "np.ndarray":
+        counted = np.cumsum(weights.take(block, axis=1), axis=1) + (weights @ under)[:, np.newaxis]
+        half = (weights @ blocks.sizes)[:, np.newaxis] / 2
+        lower, upper = (counted < half).sum(axis=1), (counted <= half).sum(axis=1)
+        return (ordered.take(lower, mode="clip") + ordered.take(upper, mode="clip")) / 2
 
     return median
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mlops_assets.declared import one_of
 from mlops_assets.errors import SpecError
+from mlops_assets.evaluation.blocks import Blocks
 from mlops_assets.evaluation.catalogue import BINARY_ONLY, METRICS, metrics_of
 from mlops_assets.evaluation.confusion import label_statistic
 from mlops_assets.evaluation.losses import loss_statistic
@@ -58,9 +59,10 @@ def _missing_class(outcomes: Outcomes) -> str:
     return "every row is of one class" if len(outcomes.classes) < 2 else ""
 
 
-def statistic(names: Iterable[str], outcomes: Outcomes) -> Statistic:
+def statistic(names: Iterable[str], outcomes: Outcomes, blocks: Blocks | None = None) -> Statistic:
     """Metrics as a function of row weights, with everything that does not depend on them done once.
 
+    With ``blocks``, they are a function of block weights, shape (b, blocks.count), in time that hardly grows with rows.
     None of ``names`` may have an ``obstacle``.
     """
     names = tuple(names)
@@ -69,11 +71,11 @@ def statistic(names: Iterable[str], outcomes: Outcomes) -> Statistic:
     losses = [name for name in names if name not in labels and name not in rankings]
     parts: list[Statistic] = []
     if labels:
-        parts.append(label_statistic(outcomes, labels))
+        parts.append(label_statistic(outcomes, labels, blocks))
     if rankings:
-        parts.append(ranking_statistic(outcomes, rankings))
+        parts.append(ranking_statistic(outcomes, rankings, blocks))
     if losses:
-        parts.append(loss_statistic(outcomes, losses))
+        parts.append(loss_statistic(outcomes, losses, blocks))
     return lambda weights: {name: values for part in parts for name, values in part(weights).items()}
 
 

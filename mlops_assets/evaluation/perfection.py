@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 BY_ROW = frozenset({"accuracy", "f1_weighted"})
-BY_POSITIVE = frozenset({"precision", "recall", "f1"})
+BY_POSITIVE = frozenset({"precision", "recall", "f1", "f2", "f0_5"})
 
 
 def perfect_lower_end(name: str, outcomes: Outcomes, units: "np.ndarray", confidence: float) -> float:

@@ -9,10 +9,14 @@ from mlops_assets.evaluation.diagrams import Curve
 from mlops_assets.evaluation.figures import figure
 from mlops_assets.evaluation.importance import FeatureImportance
 from mlops_assets.evaluation.report import Report
+from mlops_assets.evaluation.residual_plots import bias_steps
 from mlops_assets.evaluation.strips import MODEL, metrics_plot
-from mlops_assets.evaluation.svg import Area, drawing, shortened, tag
+from mlops_assets.evaluation.svg import Area, drawing, padded, shortened, tag
 
 PALETTE = (MODEL, "#d1495b", "#2a9d5c", "#c77700", "#7b4fd1", "#0f8b8d", "#b5407f", "#6b7280")
+DASHES = ("none", "8 3", "2 3", "9 3 2 3", "14 4")
+"""Together with the palette they tell curves apart, also without colours."""
+WRONG = "#d1495b"
 MOST_CELLS = 20
 """Classes up to which the confusion matrix is drawn."""
 MOST_BARS = 15
@@ -58,7 +62,7 @@ def precision_recall_plot(report: Report) -> str:
 
 def predicted_plot(report: Report) -> str:
     """Predicted against true value; a perfect model lies on the dashed line."""
-    span = _padded([value for point in report.points for value in point])
+    span = padded([value for point in report.points for value in point])
     area = Area(span, span)
     ideal = area.line([(span[0], span[0]), (span[1], span[1])], class_="guide")
     description = f"{len(report.points)} test rows; dashed: a perfect prediction"
@@ -70,11 +74,15 @@ def predicted_plot(report: Report) -> str:
 def residual_plot(report: Report) -> str:
     """Error (prediction minus truth) against the predicted value."""
     points = [(predicted, predicted - truth) for truth, predicted in report.points]
-    across = _padded([x for x, _ in points])
-    area = Area(across, _padded([0.0, *(y for _, y in points)]))
+    across = padded([x for x, _ in points])
+    area = Area(across, padded([0.0, *(y for _, y in points)]))
     zero = area.line([(across[0], 0), (across[1], 0)], class_="guide")
     description = f"Errors of {len(points)} test rows; a good model scatters evenly around the dashed line"
-    return _scatter("Residuals", description, area, points, ("predicted value", "predicted minus true"), zero)
+    steps = [bias_steps(area, one) for one in report.diagnoses if one.name == "residuals"]
+    if any(steps):
+        description += "; orange steps: mean error of each tenth of the predictions"
+    titles = ("predicted value", "predicted minus true")
+    return _scatter("Residuals", description, area, points, titles, Markup("").join([zero, *steps]))
 
 
 def importance_plot(report: Report) -> str:
@@ -115,21 +123,20 @@ def _confusion_row(counts: list[int], index: int, cell: float, left: float, top:
     y = top + index * cell
     for column, count in enumerate(counts):
         x, share = left + column * cell, count / total
-        colour = MODEL if column == index else "#d1495b"
+        colour = MODEL if column == index else WRONG
         yield tag("rect", x=x + 1, y=y + 1, width=cell - 2, height=cell - 2, rx=3, class_="cell")
         if count:
-            shade = f"{0.12 + 0.88 * share:.2f}"
+            shade = f"{0.1 + 0.5 * share:.2f}"  # text of the page's ink stays readable on the darkest
             yield tag("rect", x=x + 1, y=y + 1, width=cell - 2, height=cell - 2, rx=3, fill=colour, fill_opacity=shade)
-        ink = {"fill": "#fff"} if share > 0.55 else {"class_": "ink"}
-        yield tag("text", f"{count:,}", x=x + cell / 2, y=y + cell / 2 + 4, text_anchor="middle", **ink)
+        yield tag("text", f"{count:,}", x=x + cell / 2, y=y + cell / 2 + 4, class_="ink middle")
 
 
 def _curves(
     title: str, description: str, area: Area, curves: list[Curve], titles: tuple[str, str], *under: Markup
 ) -> str:
     lines = [
-        area.line(curve.points, stroke=colour, stroke_width=2, stroke_linejoin="round")
-        for curve, colour in zip(curves, PALETTE, strict=False)
+        area.line(curve.points, stroke_width=2, stroke_linejoin="round", **_look(index))
+        for index, curve in enumerate(curves[: len(PALETTE)])
     ]
     legend = [part for index, curve in enumerate(curves) for part in _legend_entry(area, curve, index)]
     height = area.height + 20 * len(curves)
@@ -138,10 +145,13 @@ def _curves(
 
 def _legend_entry(area: Area, curve: Curve, index: int) -> Iterator[Markup]:
     y = area.height + 8 + 20 * index
-    colour = PALETTE[index % len(PALETTE)]
-    yield tag("line", x1=area.left, x2=area.left + 22, y1=y, y2=y, stroke=colour, stroke_width=3)
+    yield tag("line", x1=area.left, x2=area.left + 24, y1=y, y2=y, stroke_width=2, **_look(index))
     hint = tag("title", str(curve.label))
     yield tag("text", hint, shortened(curve.label, 44), x=area.left + 30, y=y + 4, class_="ink")
+
+
+def _look(index: int) -> dict[str, str]:
+    return {"stroke": PALETTE[index % len(PALETTE)], "stroke_dasharray": DASHES[index % len(DASHES)]}
 
 
 def _scatter(
@@ -160,13 +170,7 @@ def _bar(area: Area, item: FeatureImportance, level: float) -> Iterator[Markup]:
     (zero, y), (end, _) = area.at(0, level), area.at(item.mean, level)
     low, high = area.at(item.mean - item.sd, level)[0], area.at(item.mean + item.sd, level)[0]
     hint = tag("title", item.feature)
-    yield tag("text", hint, shortened(item.feature, 25), x=area.left - 8, y=y + 4, class_="ink end")
+    yield tag("text", hint, shortened(item.feature, 23), x=area.left - 8, y=y + 4, class_="ink end")
     yield tag("rect", x=min(zero, end), y=y - 7, width=abs(end - zero), height=14, rx=2, fill=MODEL)
     yield tag("line", x1=low, x2=high, y1=y, y2=y, class_="whisker")
     yield tag("text", figure(item.mean), x=max(zero, high) + 6, y=y + 4, class_="muted small")
-
-
-def _padded(values: list[float]) -> tuple[float, float]:
-    low, high = min(values), max(values)
-    room = 0.04 * (high - low) or 0.5
-    return low - room, high + room

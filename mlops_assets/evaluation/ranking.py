@@ -4,10 +4,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlops_assets.evaluation.blocks import Blocks
 from mlops_assets.evaluation.outcomes import Outcomes
 
 if TYPE_CHECKING:
     import numpy as np
+
+BINS = 4096
+"""Bins of the score that hold equally many positives, and as many again of negatives, where blocks are drawn."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,18 +73,62 @@ def rank(scores: "np.ndarray", is_positive: "np.ndarray") -> Ranking:
     return Ranking(positives, negatives, level if np.array_equal(above, level) else above, level, last)
 
 
-def ranking_statistic(outcomes: Outcomes, names: Iterable[str]) -> "Callable[[np.ndarray], dict[str, np.ndarray]]":
-    """Ranking metrics as a function of row weights: of the positive class of two, else the mean over classes."""
+def ranking_statistic(
+    outcomes: Outcomes, names: Iterable[str], blocks: Blocks | None = None
+) -> "Callable[[np.ndarray], dict[str, np.ndarray]]":
+    """Ranking metrics as a function of row weights: of the positive class of two, else the mean over classes.
+
+    With ``blocks``, as a function of block weights.
+    """
     import numpy as np
 
     names = tuple(names)
-    rankings = [rank(_scores(outcomes)[:, index], outcomes.truth == index) for index in ranked_classes(outcomes)]
+    sides = [(_scores(outcomes)[:, index], outcomes.truth == index) for index in ranked_classes(outcomes)]
+    measures = [_by_row(*side, names) if blocks is None else _by_block(*side, names, blocks) for side in sides]
 
     def statistic(weights: "np.ndarray") -> dict[str, "np.ndarray"]:
-        per_class = [ranking.measure(weights, names) for ranking in rankings]
+        per_class = [measure(weights) for measure in measures]
         return {name: np.mean([measured[name] for measured in per_class], axis=0) for name in names}
 
     return statistic
+
+
+def _by_row(
+    scores: "np.ndarray", is_positive: "np.ndarray", names: tuple[str, ...]
+) -> "Callable[[np.ndarray], dict[str, np.ndarray]]":
+    ranking = rank(scores, is_positive)
+    return lambda weights: ranking.measure(weights, names)
+
+
+def _by_block(
+    scores: "np.ndarray", is_positive: "np.ndarray", names: tuple[str, ...], blocks: Blocks
+) -> "Callable[[np.ndarray], dict[str, np.ndarray]]":
+    """Metrics of scores in bins, plus what the bins make of the metric of all rows: bias goes, spread stays.
+
+    The least positive score begins a bin, so that classes which scores keep apart stay apart.
+    """
+    import numpy as np
+
+    fine = rank(scores, is_positive)
+    edges = np.unique(np.concatenate([_spaced(scores[fine.positives]), _spaced(scores[fine.negatives])]))
+    bins = np.searchsorted(edges, scores, side="right") - 1
+    tally = blocks.tally(bins + len(edges) * is_positive, 2 * len(edges))
+    coarse = rank(np.tile(np.arange(len(edges)), 2), np.repeat([False, True], len(edges)))
+    exact = fine.measure(np.ones((1, len(scores)), dtype=np.int64), names)
+    rough = coarse.measure(tally(np.ones((1, blocks.count))), names)
+
+    def measure(weights: "np.ndarray") -> dict[str, "np.ndarray"]:
+        measured = coarse.measure(tally(weights), names)
+        return {name: np.clip(found + exact[name] - rough[name], 0, 1) for name, found in measured.items()}
+
+    return measure
+
+
+def _spaced(falling: "np.ndarray") -> "np.ndarray":
+    """At most ``BINS`` of the sorted values, equally many apart, with the first and the last."""
+    import numpy as np
+
+    return falling[np.linspace(0, len(falling) - 1, min(len(falling), BINS)).astype(np.int64)]
 
 
 def ranked_classes(outcomes: Outcomes) -> list[int]:

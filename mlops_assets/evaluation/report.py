@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from mlops_assets.declared import Task
+from mlops_assets.evaluation.bounds import ChangedBound
 from mlops_assets.evaluation.diagnosis import Diagnosis
 from mlops_assets.evaluation.diagrams import Band, ClassLabel, ClassRow, Curve
 from mlops_assets.evaluation.importance import Importance
@@ -37,7 +38,11 @@ class Report(BaseModel):
     target: str
     positive: ClassLabel | None = None
     """The positive class, where there are two."""
+    decision: str = ""
+    """From which probability on a row is called positive, where validation rows decided that."""
     model_digest: str
+    intervals_digest: str | None = None
+    """Of the prediction intervals that were examined with the model."""
     features_digest: str
     dataset_digest: str
     estimator: str = ""
@@ -65,6 +70,8 @@ class Report(BaseModel):
     bands: list[Band] = []
     diagnoses: list[Diagnosis] = []
     """Closer looks, each with numbers that gates can name."""
+    bounds: list[ChangedBound] = []
+    """Gates that asked earlier champions for something else."""
     notes: list[str] = []
 
     @property
@@ -95,6 +102,16 @@ class Report(BaseModel):
         """Names of the baselines, the simplest first."""
         names = {name for metric in self.metrics for name in metric.baselines}
         return sorted(names, key=lambda name: ("simple", "linear", name).index(name))
+
+    def measured(self, name: str) -> float | None:
+        """The value of ``<diagnosis>.<measure>``, or None where the report has none."""
+        found = (
+            measure.value
+            for diagnosis in self.diagnoses
+            for measure in diagnosis.measures
+            if f"{diagnosis.name}.{measure.name}" == name
+        )
+        return next(found, None)
 
     def metric(self, name: str) -> MetricReport | None:
         """The named metric, where it applies to the task."""

@@ -27,6 +27,10 @@ class Bootstrap:
     resamples: int = 2000
     confidence: float = 0.95
     seed: int = 0
+    most_rows: int = 200_000
+    """Above this many rows that a metric can tell apart, intervals of metrics draw random blocks of rows."""
+    blocks: int = 10_000
+    """How many blocks; with groups, at most one for each."""
 
 
 STANDARD = Bootstrap()

@@ -44,6 +44,8 @@ MEASURES = {
 FEWEST_MOMENT_ROWS = 8
 ROWS_PER_REGRESSOR = 10
 """Fewer rows than this per regressor explain squared errors by chance."""
+QUANTILES = (0.001, 0.005, 0.01, 0.025, *(step / 20 for step in range(1, 20)), 0.975, 0.99, 0.995, 0.999)
+"""Shares of the errors whose quantiles are compared with a normal distribution's."""
 ROUNDING = 1e-9
 """Share of the target's SD up to which the spread of errors is rounding."""
 
@@ -80,7 +82,7 @@ def _examine(subject: Subject, outcomes: Outcomes, errors: "np.ndarray") -> Diag
         title=TITLE,
         headline=_headline(errors, measures),
         measures=measures,
-        tables=[_tests_table(tests), bands],
+        tables=[_tests_table(tests), bands, _quantile_table(errors)],
         notes=_notes(subject),
     )
 
@@ -177,6 +179,21 @@ def _tests_table(tests: dict[str, ResidualTest]) -> Table:
         title="Tests of the errors (prediction minus truth)",
         columns=["test", "statistic", "p", "effect", "effect is", "rows", "note"],
         rows=[[t.name, t.statistic, t.p, t.effect, t.effect_is, t.rows, t.note] for t in tests.values()],
+    )
+
+
+def _quantile_table(errors: "np.ndarray") -> Table:
+    """Quantiles that enough errors lie beyond, beside those of a normal distribution of equal mean and SD."""
+    import numpy as np
+    from scipy.stats import norm
+
+    shares = [share for share in QUANTILES if min(share, 1 - share) * len(errors) >= 1]
+    seen = np.quantile(errors, shares)
+    normal = errors.mean() + errors.std() * norm.ppf(shares)
+    return Table(
+        title="Quantiles of the errors, beside those of a normal distribution of equal mean and SD",
+        columns=["share below", "error", "if normal"],
+        rows=[[*line] for line in zip(shares, seen.tolist(), normal.tolist(), strict=True)],
     )
 
 

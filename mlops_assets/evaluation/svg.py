@@ -11,10 +11,16 @@ STYLE = Markup(
     ".grid{stroke:var(--grid,#e3e8ee);stroke-width:1}.axis{stroke:var(--axis,#9aa6b2);stroke-width:1}"
     ".cell{fill:var(--cell,#f3f5f8)}.whisker{stroke:var(--ink,#1d2733);stroke-width:1.5}"
     ".guide{stroke:var(--axis,#9aa6b2);stroke-width:1.2;stroke-dasharray:4 4}"
+    ".band{fill:var(--axis,#9aa6b2);fill-opacity:.45}.tiny{font-size:9.5px}.isolated{unicode-bidi:isolate}"
+    ".halo{paint-order:stroke;stroke:var(--surface,#fff);stroke-width:4px;stroke-linejoin:round}"
     "text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}.small{font-size:11px}"
     ".end{text-anchor:end}.middle{text-anchor:middle}.strong{font-weight:600}</style>"
 )
 """Colours follow the page's variables where it sets them, so that one drawing fits light, dark and print."""
+
+
+DIRECTION_MARKS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""Embeddings, overrides and isolates of Unicode's bidirectional algorithm (UAX 9)."""
 
 
 def tag(name: str, *children: object, **attributes: object) -> Markup:
@@ -47,18 +53,36 @@ def drawing(title: str, description: str, width: float, height: float, *children
 
 
 def clean(value: object) -> object:
-    """Numbers in short; text without the control characters that XML forbids."""
+    """Numbers in short; text without what XML forbids, and without what would turn the text around it."""
     if isinstance(value, float):
         return f"{value:.2f}".rstrip("0").rstrip(".")
     if isinstance(value, str) and not isinstance(value, Markup):
-        return "".join(character for character in value if character >= " " or character in "\t\n")
+        return unturned("".join(character for character in value if character >= " " or character in "\t\n"))
     return value
+
+
+def unturned(text: str) -> str:
+    """Text whose direction marks are spelt out (``\\u202e``): one in a name would turn the numbers beside it.
+
+    Letters of right-to-left alphabets keep their direction.
+    """
+    for mark in DIRECTION_MARKS:
+        if mark in text:
+            text = text.replace(mark, f"\\u{ord(mark):04x}")
+    return text
 
 
 def shortened(text: object, most: int) -> str:
     """Text that fits: cut with an ellipsis."""
     full = str(text)
     return full if len(full) <= most else full[: most - 1] + "…"
+
+
+def padded(values: Iterable[float]) -> tuple[float, float]:
+    """The range of ``values`` with some room at both ends, never empty."""
+    listed = list(values)
+    room = 0.04 * (max(listed) - min(listed)) or 0.5
+    return min(listed) - room, max(listed) + room
 
 
 def tick_text(value: float) -> str:

@@ -1,30 +1,40 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
+from mlops_assets.errors import NotEvaluated
 from mlops_assets.evaluation.catalogue import DIAGNOSES
-from mlops_assets.evaluation.conformal import MEASURES, Coverage, examine
-from mlops_assets.evaluation.diagnosis import Diagnosis
-from mlops_assets.evaluation.prediction_sets import (
-    Sets,
-    label_scores,
-    mondrian_thresholds,
-    quantile_edges,
-    rank_needed,
-    threshold,
-)
+from mlops_assets.evaluation.conformal import MEASURES, examine
+from mlops_assets.evaluation.diagnosis import Diagnosis, Subject
 from mlops_assets.evaluation.proportion import effective_trials, share_interval, wilson_interval
+from mlops_assets.model.intervals import fit_intervals
+from mlops_assets.model.prediction_sets import Sets, mondrian_thresholds, quantile_edges
+from mlops_assets.model.spec import IntervalsSpec
 from mlops_assets_tests.evaluation.subjects import Classifier, Labeller, Regressor, measures, subject_of, values
 
 
 def table(found: Diagnosis) -> dict[str, dict[str, Any]]:
     shown = found.tables[0]
     return {str(row[0]): dict(zip(shown.columns, row, strict=True)) for row in shown.rows}
+
+
+def fitted(subject: Subject, **declared: Any) -> Subject:
+    """With intervals from the subject's validation rows, as the model stage fits them."""
+    spec, rows = IntervalsSpec(**declared), subject.validation
+    try:
+        predictions = subject.predict(rows.loc[:, subject.features.names])
+        found = fit_intervals(spec, predictions, rows["goal"].to_numpy(), rows.get(f"@{spec.by}"))
+    except NotEvaluated as reason:
+        return replace(subject, intervals_note=str(reason))
+    return replace(subject, intervals=found)
+
+
+def examined(subject: Subject, **declared: Any) -> Diagnosis:
+    return examine(fitted(subject, **declared))
 
 
 def noisy(rows: int, seed: int, spread: str = "even") -> pd.DataFrame:
@@ -45,80 +55,6 @@ def classes(rows: int, seed: int, concentration: float = 0.6) -> pd.DataFrame:
 
 IDENTITY = Regressor(lambda rows: rows["x"])
 STATED = Classifier(lambda rows: rows[["a", "b", "c"]], 3)
-
-
-def test_coverage_of_a_thousand_rows_is_beta_901_100() -> None:
-    """Section 8: U(0,1) scores make the threshold the coverage itself."""
-    from scipy.stats import beta, kstest
-
-    scores = np.random.default_rng(0).uniform(size=(4000, 1000))
-    coverage = np.array([threshold(row, 0.9) for row in scores], dtype=float)
-    assert rank_needed(1000, 0.9) == 901
-    assert coverage.mean() == pytest.approx(901 / 1001, abs=0.0005)
-    assert coverage.std() == pytest.approx(0.0095, abs=0.0003)
-    assert np.quantile(coverage, [0.05, 0.95]) == pytest.approx([0.884, 0.915], abs=0.001)
-    assert kstest(coverage, beta(901, 100).cdf).pvalue > 0.01
-
-
-@pytest.mark.parametrize(("rows", "rank"), [(8, 9), (9, 9), (10, 10), (19, 18), (69, 63), (109, 99), (999, 900)])
-def test_the_rank_is_exact_where_it_is_whole(rows: int, rank: int) -> None:
-    assert rank_needed(rows, 0.9) == rank
-    assert rank_needed(99, 0.55) == 55
-    found = threshold(np.arange(1.0, rows + 1)[::-1], 0.9)
-    assert found == (rank if rank <= rows else None)
-
-
-@given(rows=st.integers(1, 60), confidence=st.floats(0.51, 0.98), seed=st.integers(0, 10_000))
-@settings(max_examples=40, deadline=None)
-def test_exchangeable_rows_are_covered_on_average(rows: int, confidence: float, seed: int) -> None:
-    """At least as stated, and by less than one rank more; too few rows have no threshold."""
-    scores = np.random.default_rng(seed).exponential(size=(3000, rows + 1))
-    found = [threshold(row[:-1], confidence) for row in scores]
-    if rank_needed(rows, confidence) > rows:
-        assert found == [None] * 3000
-        return
-    covered = np.mean(scores[:, -1] <= np.array(found, dtype=float))
-    error = 4.5 * (confidence * (1 - confidence) / 3000) ** 0.5
-    assert confidence - error <= covered <= confidence + 1 / (rows + 1) + error
-
-
-def test_ties_only_add_coverage() -> None:
-    scores = np.random.default_rng(1).integers(0, 3, size=(2000, 51))
-    covered = [row[-1] <= (threshold(row[:-1], 0.9) or 0) for row in scores]
-    assert np.mean(covered) >= 0.9
-
-
-def test_mondrian_thresholds_are_those_of_each_segment() -> None:
-    scores = np.array([*range(1, 20), *range(100, 119), 5.0])
-    segments = ["a"] * 19 + ["b"] * 19 + ["few"]
-    assert mondrian_thresholds(scores, segments, 0.9) == {"a": 18, "b": 117, "few": None}
-
-
-@given(
-    rows=st.lists(st.lists(st.floats(0.001, 1), min_size=4, max_size=4), min_size=1, max_size=8),
-    sets=st.sampled_from(["least_ambiguous", "adaptive"]),
-)
-def test_a_likelier_label_enters_a_set_no_later(rows: list[list[float]], sets: Sets) -> None:
-    given_probabilities = np.array(rows) / np.sum(rows, axis=1, keepdims=True)
-    scores = label_scores(given_probabilities, sets)
-    for stated, score in zip(given_probabilities, scores, strict=True):
-        assert (np.diff(score[np.argsort(-stated, kind="stable")]) >= -1e-9).all()
-    assert (scores >= 0).all() and (scores <= 1).all()
-    if sets == "adaptive":
-        assert scores.max(axis=1) == pytest.approx(1)
-
-
-def test_adaptive_scores_are_the_probability_down_to_the_label() -> None:
-    assert label_scores(np.array([[0.2, 0.7, 0.1]]), "adaptive") == pytest.approx(np.array([[0.9, 0.7, 1.0]]))
-    assert label_scores(np.array([[0.2, 0.7, 0.1]])) == pytest.approx(np.array([[0.8, 0.3, 0.9]]))
-
-
-@given(values_=st.lists(st.integers(-3, 3), min_size=1, max_size=50))
-def test_every_part_between_quantiles_has_rows(values_: list[int]) -> None:
-    numbers = np.array(values_, dtype=float)
-    edges = quantile_edges(numbers)
-    parts = np.searchsorted(edges, numbers, side="right")
-    assert set(parts) == set(range(len(edges) + 1)) and len(edges) <= 3
 
 
 @pytest.mark.parametrize(("hits", "rows"), [(0, 30), (3, 40), (27, 30), (30, 30), (501, 1000)])
@@ -151,7 +87,7 @@ def test_the_interval_of_clustered_rows_holds_as_often_as_stated() -> None:
 
 
 def test_even_noise_is_covered_everywhere() -> None:
-    found = examine(subject_of(IDENTITY, noisy(4000, 0), noisy(2000, 1)))
+    found = examined(subject_of(IDENTITY, noisy(4000, 0), noisy(2000, 1)))
     by_name = measures(found)
     assert set(by_name) == set(MEASURES) == set(DIAGNOSES["conformal"].measures)
     assert by_name["coverage"].value == pytest.approx(0.9, abs=0.015)
@@ -163,7 +99,8 @@ def test_even_noise_is_covered_everywhere() -> None:
 
 
 def test_growing_noise_is_under_covered_where_it_is_large_and_own_thresholds_mend_it() -> None:
-    found = examine(subject_of(IDENTITY, noisy(8000, 0, "growing"), noisy(4000, 1, "growing")))
+    subject = subject_of(IDENTITY, noisy(8000, 0, "growing"), noisy(4000, 1, "growing"))
+    found, mended = examined(subject), examined(subject, by="prediction")
     gap, rows = measures(found)["coverage_gap"], table(found)
     parts = [one for name, one in rows.items() if name.startswith("prediction")]
     assert [one["rows"] for one in parts] == pytest.approx([2000] * 4, abs=150)
@@ -171,16 +108,20 @@ def test_growing_noise_is_under_covered_where_it_is_large_and_own_thresholds_men
     assert gap.value == pytest.approx(0.9 - parts[3]["coverage"])
     assert gap.interval and gap.interval[0] < gap.value < gap.interval[1] and gap.interval[0] > 0.05  # pyright: ignore[reportOperatorIssue, reportOptionalOperand]
     assert "under-covered: prediction part 4 of 4" in found.headline and "part 1" not in found.headline
-    assert [one["coverage, own threshold"] for one in parts] == pytest.approx([0.9] * 4, abs=0.025)
-    assert parts[0]["width, own threshold"] < parts[0]["width"] < parts[3]["width, own threshold"]
-    assert {"side low", "side high"} < set(rows)
+    assert {one["threshold"] for one in rows.values()} == {"of all rows"} and {"side low", "side high"} < set(rows)
+    own = [one for name, one in table(mended).items() if name.startswith("prediction")]
+    assert [one["coverage"] for one in own] == pytest.approx([0.9] * 4, abs=0.025)
+    assert {one["threshold"] for one in own} == {"own"}
+    assert own[0]["width"] < parts[0]["width"] < own[3]["width"]
+    assert "no segment is under-covered" in mended.headline
+    assert values(mended)["coverage"] == pytest.approx(0.9, abs=0.015)
 
 
 def test_the_gap_of_evenly_covered_rows_fires_at_no_more_than_its_rate() -> None:
     """With a threshold as from endless validation rows, the simultaneous interval excludes 0 in 5 % at most."""
     fired, validation = 0, noisy(40_000, 10_000)
     for seed in range(150):
-        gap = measures(examine(subject_of(IDENTITY, noisy(400, seed), validation)))["coverage_gap"]
+        gap = measures(examined(subject_of(IDENTITY, noisy(400, seed), validation)))["coverage_gap"]
         assert gap.interval
         fired += gap.interval[0] > 0
     assert fired / 150 <= 0.08
@@ -189,14 +130,14 @@ def test_the_gap_of_evenly_covered_rows_fires_at_no_more_than_its_rate() -> None
 def test_grouped_rows_widen_the_interval() -> None:
     test = noisy(400, 0)
     copied = test.loc[test.index.repeat(5)].assign(**{"@site": np.repeat(np.arange(400), 5)}).reset_index(drop=True)
-    alone = measures(examine(subject_of(IDENTITY, test, noisy(500, 1))))["coverage"].interval
-    grouped = measures(examine(subject_of(IDENTITY, copied, noisy(500, 1), group="site")))["coverage"].interval
+    alone = measures(examined(subject_of(IDENTITY, test, noisy(500, 1))))["coverage"].interval
+    grouped = measures(examined(subject_of(IDENTITY, copied, noisy(500, 1), group="site")))["coverage"].interval
     assert grouped == pytest.approx(alone, abs=0.002)
 
 
 @pytest.mark.parametrize("sets", ["least_ambiguous", "adaptive"])
 def test_label_sets_cover_as_stated(sets: Sets) -> None:
-    found = examine(subject_of(STATED, classes(4000, 0), classes(2000, 1)), Coverage(sets=sets))
+    found = examined(subject_of(STATED, classes(4000, 0), classes(2000, 1)), sets=sets)
     by_name = values(found)
     assert by_name["coverage"] == pytest.approx(0.9, abs=0.02)
     assert 1 < by_name["mean_set_size"] < 3 and by_name["mean_width"] is None
@@ -211,36 +152,54 @@ def test_a_rare_class_is_under_covered_and_its_own_threshold_mends_it() -> None:
         odds = 0.1 / 0.9 * np.exp(2 * (rng.normal(size=rows) + 2 * goal) - 2)
         return pd.DataFrame({"p": odds / (1 + odds), "goal": goal})
 
-    found = examine(subject_of(Classifier(lambda rows: rows["p"]), made(6000), made(6000)))
-    rare = table(found)["class 1"]
+    subject = subject_of(Classifier(lambda rows: rows["p"]), made(6000), made(6000))
+    found = examined(subject)
+    rare, mended = table(found)["class 1"], table(examined(subject, by="prediction"))["class 1"]
     assert rare["coverage"] < 0.7 and "under-covered: class 1" in found.headline
-    assert rare["coverage, own threshold"] == pytest.approx(0.9, abs=0.04)
-    assert rare["labels, own threshold"] > rare["labels"]
+    assert mended["coverage"] == pytest.approx(0.9, abs=0.04)
+    assert mended["labels"] > rare["labels"]
 
 
-def test_a_class_too_rare_for_a_threshold_is_in_every_set_of_the_others() -> None:
-    """By class, each label is held against its own class's threshold; one without cannot be ruled out."""
-    validation = classes(600, 1)
+def test_a_class_too_rare_for_a_threshold_has_that_of_all_rows_and_the_report_says_so() -> None:
+    validation, test = classes(600, 1), classes(2000, 0)
     kept = (validation["goal"] != 2) | ((validation["goal"] == 2).cumsum() <= 5)
     validation = validation.loc[kept].reset_index(drop=True)
-    shown = table(examine(subject_of(STATED, classes(2000, 0), validation)))
-    assert shown["class 2"]["coverage, own threshold"] is None and shown["class 2"]["labels, own threshold"] is None
-    limits = mondrian_thresholds(
-        1 - validation[["a", "b", "c"]].to_numpy()[np.arange(len(validation)), validation["goal"]],
-        validation["goal"].tolist(),
-        0.9,
-    )
-    test = classes(2000, 0)
-    sizes = 1 + (1 - test["a"] <= limits[0]).astype(int) + (1 - test["b"] <= limits[1])
-    for label in (0, 1):
-        expected = sizes[test["goal"] == label].mean()
-        assert shown[f"class {label}"]["labels, own threshold"] == pytest.approx(expected)
+    subject = fitted(subject_of(STATED, test, validation), by="prediction")
+    found = examine(subject)
+    shown = table(found)
+    assert [shown[f"class {label}"]["threshold"] for label in (0, 1, 2)] == ["own", "own", "of all rows"]
+    assert f"the threshold of all rows holds: class 2 ({shown['class 2']['rows']} test rows)." in found.notes[1]
+    assert subject.intervals
+    truth = 1 - validation[["a", "b", "c"]].to_numpy()[np.arange(len(validation)), validation["goal"]]
+    limits = mondrian_thresholds(truth, validation["goal"].tolist(), 0.9)
+    within = 1 - test[["a", "b", "c"]].to_numpy() <= [limits[0], limits[1], subject.intervals.threshold]
+    for label in (0, 1, 2):
+        of_label = (test["goal"] == label).to_numpy()
+        assert shown[f"class {label}"]["labels"] == pytest.approx(within[of_label].sum(axis=1).mean())
+        assert shown[f"class {label}"]["coverage"] == pytest.approx(within[of_label, label].mean())
+
+
+def test_intervals_by_a_column_hold_for_each_of_its_values() -> None:
+    def made(rows: int, seed: int) -> pd.DataFrame:
+        made = noisy(rows, seed)
+        side = np.where(np.arange(rows) % 4 > 0, "calm", "wild")
+        rare = np.where(np.arange(rows) % 500 == 0, "rare", side)
+        noise = (made["goal"] - made["x"]) * np.where(side == "wild", 4, 1)
+        return made.assign(goal=made["x"] + noise, **{"@side": rare})
+
+    subject = subject_of(IDENTITY, made(6000, 0), made(3000, 1))
+    plain, own = table(examined(subject)), examined(subject, by="side")
+    assert plain["side wild"]["coverage"] < 0.75 and plain["side calm"]["coverage"] > 0.93
+    assert [table(own)[f"side {name}"]["coverage"] for name in ("calm", "wild")] == pytest.approx([0.9] * 2, abs=0.025)
+    assert own.notes[-1].endswith("the threshold of all rows holds: side rare (12 test rows).")
+    forgotten = replace(fitted(subject, by="side"), test=subject.test.drop(columns="@side"))
+    assert "intervals are by 'side', which these rows do not carry" in examine(forgotten).measures[0].note
 
 
 def test_segments_are_those_of_the_validation_rows() -> None:
     """So that a segment's own threshold is of the same rows that it is used on."""
     validation = noisy(500, 1).assign(x=lambda rows: rows["x"] * 2)
-    shown = table(examine(subject_of(IDENTITY, noisy(500, 0), validation)))
+    shown = table(examined(subject_of(IDENTITY, noisy(500, 0), validation)))
     edges = quantile_edges(validation["x"].to_numpy())
     assert f"prediction part 1 of 4 (below {edges[0]:.3f})" in shown
     assert shown[f"prediction part 2 of 4 ({edges[0]:.3f} to {edges[1]:.3f})"]["rows"] == pytest.approx(250, abs=30)
@@ -248,15 +207,31 @@ def test_segments_are_those_of_the_validation_rows() -> None:
 
 def test_sets_are_smaller_where_the_model_is_surer() -> None:
     size = [
-        values(examine(subject_of(STATED, classes(2000, 0, spread), classes(2000, 1, spread))))["mean_set_size"]
+        values(examined(subject_of(STATED, classes(2000, 0, spread), classes(2000, 1, spread))))["mean_set_size"]
         for spread in (0.1, 1, 10)
     ]
     assert size == sorted(size) and size[0] < 1.2 and size[2] > 2
 
 
+def test_what_is_examined_are_the_stored_thresholds() -> None:
+    subject = fitted(subject_of(IDENTITY, noisy(500, 0), noisy(500, 1)))
+    found = examine(subject)
+    assert examine(replace(subject, validation=noisy(500, 2, "growing"))) == found
+    assert subject.intervals
+    half = subject.intervals.threshold
+    within = (subject.test["goal"] - subject.test["x"]).abs() <= half
+    assert values(found)["coverage"] == within.mean()
+    assert measures(found)["mean_width"].note.startswith(f"{2 * half:.3f}")
+
+
+def test_a_model_without_intervals_says_what_to_do() -> None:
+    found = examine(subject_of(IDENTITY, noisy(50, 0), noisy(50, 1)))
+    assert found.headline == "Not evaluated: the model has no intervals. Remedy: materialise the model again."
+
+
 @pytest.mark.parametrize("nominal", [0.8, 0.95])
 def test_another_promise_is_kept(nominal: float) -> None:
-    found = examine(subject_of(IDENTITY, noisy(3000, 0), noisy(3000, 1)), Coverage(nominal=nominal))
+    found = examined(subject_of(IDENTITY, noisy(3000, 0), noisy(3000, 1)), coverage=nominal)
     assert values(found)["coverage"] == pytest.approx(nominal, abs=0.02)
     assert found.headline.startswith(f"{nominal:.0%} intervals")
 
@@ -265,22 +240,22 @@ def test_another_promise_is_kept(nominal: float) -> None:
     ("model", "test", "validation", "note"),
     [
         (IDENTITY, noisy(100, 0), noisy(8, 1), "8 validation rows, intervals of 90% coverage need 9"),
-        (IDENTITY, noisy(100, 0), None, "there are no validation rows"),
+        (IDENTITY, noisy(100, 0), noisy(8, 1).iloc[:0], "0 validation rows"),
         (IDENTITY, noisy(9, 0).iloc[:0], noisy(50, 1), "there are no test rows"),
         (Labeller(lambda rows: rows["a"]), classes(50, 0).clip(upper=1), classes(50, 1).clip(upper=1), "probabilities"),
     ],
 )
 def test_what_cannot_be_promised_has_no_value(model: Any, test: pd.DataFrame, validation: Any, note: str) -> None:
-    found = examine(subject_of(model, test, validation))
+    found = examined(subject_of(model, test, validation))
     assert all(one.value is None and note in one.note for one in found.measures)
     assert found.headline.startswith("Not evaluated")
 
 
 def test_few_or_constant_rows_say_what_they_can() -> None:
-    few = measures(examine(subject_of(IDENTITY, noisy(29, 0), noisy(9, 1))))
+    few = measures(examined(subject_of(IDENTITY, noisy(29, 0), noisy(9, 1))))
     assert few["coverage"].value is not None and few["coverage_gap"].note == "no segment has 30 rows"
     same = noisy(50, 0).assign(x=1.0, goal=2.0)
-    found = measures(examine(subject_of(IDENTITY, same, same)))
+    found = measures(examined(subject_of(IDENTITY, same, same)))
     assert found["coverage"].value == 1 and found["mean_width"].note == "the target is constant"
 
 
@@ -288,7 +263,7 @@ def test_a_missing_value_of_a_column_is_a_segment_and_many_values_are_none() -> 
     test, validation = (
         noisy(200, seed).assign(**{"@kind": [None, "b"] * 100, "@id": np.arange(200), "@one": 1}) for seed in (0, 1)
     )
-    shown = table(examine(subject_of(IDENTITY, test, validation)))
+    shown = table(examined(subject_of(IDENTITY, test, validation)))
     assert {"kind missing", "kind b"} < set(shown)
     assert not [name for name in shown if name.startswith(("id ", "one "))]
 
@@ -306,11 +281,13 @@ def test_king_county_is_covered_overall_but_not_in_every_price_segment(shared_da
     names = [name for name in sales.columns if name not in ("goal", "@quarter")]
     with threadpool_limits(limits=1, user_api="openmp"):
         model = HistGradientBoostingRegressor(random_state=0).fit(train[names], train["goal"])
-        found = examine(subject_of(model, test, validation))
+        subject = subject_of(model, test, validation)
+        found, own = examined(subject), examined(subject, by="quarter")
     by_name, rows = values(found), table(found)
     assert 0.885 <= by_name["coverage"] <= 0.915
     price = [rows[f"quarter {part}"]["coverage"] for part in "1234"]
     assert max(price[0], price[3]) < min(price[1], price[2])
     assert price[0] < 0.885
     assert by_name["coverage_gap"] > 0.02 and "under-covered" in found.headline
-    assert [rows[f"quarter {part}"]["coverage, own threshold"] for part in "1234"] == pytest.approx([0.9] * 4, abs=0.03)
+    mended = table(own)
+    assert [mended[f"quarter {part}"]["coverage"] for part in "1234"] == pytest.approx([0.9] * 4, abs=0.03)

@@ -1,44 +1,14 @@
-from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import pytest
 
+from mlops_assets.evaluation.bounds import ChangedBound
 from mlops_assets.evaluation.html import render
 from mlops_assets.evaluation.plots import plots
 from mlops_assets.evaluation.report import Report
 from mlops_assets.evaluation.svg import tag, ticks
 from mlops_assets_tests.evaluation.conftest import HOSTILE, Case
-
-VOID = {"meta", "wbr", "br", "img", "link", "input"}
-
-
-class Page(HTMLParser):
-    """Collects elements, attributes and text, and checks that every element is closed in order."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[str] = []
-        self.open: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append(data)
-
-    def named(self, name: str) -> list[dict[str, str | None]]:
-        return [attributes for found, attributes in self.elements if found == name]
+from mlops_assets_tests.evaluation.page import Page
 
 
 @pytest.fixture(scope="module")
@@ -82,37 +52,52 @@ def test_a_page_stands_alone(reports: list[Report]) -> None:
     for report in reports:
         page = Page(render(report))
         assert not {"script", "link", "iframe", "img", "object", "embed"} & {name for name, _ in page.elements}
-        assert not [a for _, a in page.elements if {"src", "href", "xlink:href", "action"} & a.keys()]
+        assert not [a for _, a in page.elements if {"src", "xlink:href", "action"} & a.keys()]
+        assert all((link["href"] or "").startswith("#") for link in page.named("a"))
         policy = [meta["content"] for meta in page.named("meta") if meta.get("http-equiv") == "Content-Security-Policy"]
         assert policy == ["default-src 'none'; style-src 'unsafe-inline'"]
         assert "url(" not in render(report)
         assert "@import" not in render(report)
 
 
-def test_a_page_is_accessible(reports: list[Report]) -> None:
-    for report in reports:
-        text = render(report)
-        page = Page(text)
-        assert page.named("html") == [{"lang": "en"}]
-        assert len(page.named("h1")) == 1
-        assert len(page.named("caption")) == len(page.named("table"))
-        assert all(cell.get("scope") in ("row", "col") for cell in page.named("th"))
-        drawn = [svg for svg in page.named("svg") if svg.get("role") == "img"]
-        assert len(drawn) >= len(plots(report)) - 1
-        assert all(svg.get("aria-label") for svg in drawn)
-        assert "prefers-color-scheme: dark" in text
-        assert "@media print" in text
-
-
 def test_the_first_screen_tells_verdict_reason_and_versions(classification: Case) -> None:
-    gates = [{"metric": "accuracy", "at_least": 0.999}, {"metric": "f1_macro", "at_least": 0.99, "severity": "warn"}]
+    gates = [
+        {"metric": "f1_macro", "at_least": 0.99, "severity": "warn"},
+        {"metric": "accuracy", "at_least": 0.999},
+        {"metric": "roc_auc", "at_least": 0.5, "min_rows": 5000},
+        {"metric": "log_loss", "at_most": 9},
+    ]
     report = classification.declared(gates=gates, resamples=200).report()
     shown = " ".join("".join(Page(render(report)).texts).split())
-    first = shown[: shown.index("Conditions that this model must meet")]
-    assert "Failed This model will not be registered: accuracy 0." in first
-    assert "at least 0.999. 1 warning." in first
+    first = shown[shown.index("Failed This model") : shown.index("Conditions that this model must meet")]
+    assert "of the gates that block, 1 failed and 1 could not be evaluated. 1 warning." in first
+    assert "2 failed 1 not evaluated" in first
+    order = ["accuracy_at_least blocks accuracy 0.", "f1_macro_at_least warns f1_macro 0."]
+    order += ["roc_auc_at_least blocks 150 test rows, the gate needs 5000", "Passed: log_loss_at_most"]
+    assert [first.index(text) for text in order] == sorted(first.index(text) for text in order)
     for digest in ("1" * 12, "2" * 12, "3" * 12):
         assert digest in first
+
+
+def test_what_could_not_be_looked_at_is_told_first_as_well(reports: list[Report]) -> None:
+    shown = " ".join("".join(Page(render(reports[0])).texts).split())
+    first = shown[: shown.index("Conditions that this model must meet")]
+    told = first.partition("Beside the gates, not evaluated: ")[2]
+    assert "Prediction intervals (the model has no intervals" in told
+
+
+def test_changed_bounds_are_a_table_that_flags_the_looser_ones(reports: list[Report]) -> None:
+    looser = ChangedBound(gate="accuracy", version=7, then="at least 0.90", now="at least 0.60", loosened=True)
+    older = looser.model_copy(update={"version": 5, "then": "at least 0.80"})
+    other = ChangedBound(gate="loss", version=7, then="at most 0.50", now="at most 0.40", loosened=False)
+    changed = reports[0].model_copy(update={"bounds": [older, looser, other]})
+    shown = " ".join(" ".join(Page(render(changed)).texts).split())
+    first, _, table = shown.partition("Conditions that this model must meet")
+    assert "▲ 1 gate asks for less than of an earlier champion" in first
+    assert "accuracy 5 at least 0.80 at least 0.60 ▲ loosened" in table
+    assert "accuracy 7 at least 0.90 at least 0.60 ▲ loosened" in table
+    assert "loss 7 at most 0.50 at most 0.40 not loosened" in table
+    assert "Changed bounds" not in "".join(Page(render(reports[0])).texts)
 
 
 def test_numbers_shown_are_those_of_the_report(reports: list[Report]) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mlops_assets.errors import SpecError
 from mlops_assets.evaluation.catalogue import METRICS, metrics_of
+from mlops_assets.evaluation.intervals import estimate
 from mlops_assets.evaluation.metrics import applicable, obstacle, statistic, values
 from mlops_assets.evaluation.outcomes import Outcomes, read_outcomes
 from mlops_assets.model.prediction import Predictions
@@ -48,6 +49,10 @@ def measured(draw: st.DrawFn) -> tuple[Outcomes, int]:
 def label_reference(name: str, truth: Any, predicted: Any, weights: Any, positive: str | None) -> float:
     from sklearn import metrics as sk
 
+    if name in ("f2", "f0_5"):
+        beta = float(name[1:].replace("_", "."))
+        label: Any = positive
+        return sk.fbeta_score(truth, predicted, beta=beta, sample_weight=weights, pos_label=label)
     base, _, average = name.partition("_")
     if base in ("f1", "precision", "recall"):
         score: Any = {"f1": sk.f1_score, "precision": sk.precision_score, "recall": sk.recall_score}[base]
@@ -91,10 +96,11 @@ def value_reference(name: str, truth: np.ndarray, predicted: np.ndarray, weights
 
 def undefined_labels(name: str, truth: Any, predicted: Any, positive: str | None) -> bool:
     """Where scikit-learn answers 0 with a warning for want of rows."""
+    no_positive = positive not in truth and positive not in predicted
     return {
         "precision": positive not in predicted,
         "recall": positive not in truth,
-        "f1": positive not in truth and positive not in predicted,
+        **dict.fromkeys(["f1", "f2", "f0_5"], no_positive),
         "matthews_corrcoef": len(set(truth)) == 1,
     }.get(name, False)
 
@@ -223,6 +229,18 @@ def test_a_metric_that_cannot_be_computed_says_why_and_has_no_value(
     outcomes = read_outcomes(METRICS[name].task, np.array(list(truth)), predictions)
     assert reason in obstacle(name, outcomes)
     assert values([name], outcomes) == {name: None}
+
+
+def test_f_beta_weighs_recall_by_the_square_of_beta_and_has_intervals() -> None:
+    """Two hits, one false alarm, two missed: precision 2/3, recall 1/2."""
+    truth, predicted = np.array([1, 1, 1, 1, 0, 0, 0, 0, 0]), np.array([1, 1, 0, 0, 1, 0, 0, 0, 0])
+    found = estimate(["f1", "f2", "f0_5"], read_outcomes("classification", truth, Predictions(predicted)))
+    expected = {"f1": 4 / 7, "f2": 5 * 2 / (5 * 2 + 4 * 2 + 1), "f0_5": 1.25 * 2 / (1.25 * 2 + 0.25 * 2 + 1)}
+    assert {name: one.value for name, one in found.items()} == pytest.approx(expected)
+    for name, one in found.items():
+        assert one.interval and one.interval[0] < expected[name] < one.interval[1]
+    perfect = estimate(["f2"], read_outcomes("classification", truth, Predictions(truth)))["f2"]
+    assert perfect.value == 1 and perfect.interval and perfect.interval[0] < 0.6
 
 
 def test_a_metric_of_the_other_task_is_refused() -> None:

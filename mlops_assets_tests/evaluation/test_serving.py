@@ -1,8 +1,14 @@
+import os
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, RegressorMixin
 
 from mlops_assets.evaluation import serving
 from mlops_assets.evaluation.diagnosis import Subject
+from mlops_assets.evaluation.footprint import footprint
 from mlops_assets.evaluation.serving import ServingSpec, examine, single_row_times, throughput
 from mlops_assets_tests.evaluation.conftest import Case
 
@@ -21,6 +27,16 @@ class Stopwatch:
     def predict(self, rows: pd.DataFrame) -> None:
         self.now += self.seconds[len(self.seen) % len(self.seconds)]
         self.seen.append(rows["x"].tolist())
+
+
+class Untrusted(RegressorMixin, BaseEstimator):
+    """Of a type that no declaration names."""
+
+    def fit(self) -> "Untrusted":
+        return self
+
+    def predict(self, rows: pd.DataFrame) -> np.ndarray:
+        return np.zeros(len(rows))
 
 
 def subject_of(case: Case) -> Subject:
@@ -55,13 +71,57 @@ def test_percentiles_need_calls(classification: Case):
     assert by_name["latency_p99_ms"].note.endswith("100 are needed")
 
 
-def test_a_fitted_pipeline_is_timed_in_milliseconds(regression: Case):
+def test_a_fitted_pipeline_is_timed_and_its_artefact_weighed(regression: Case):
     found = examine(subject_of(regression), ServingSpec(calls=100))
-    p50, p95, p99, rate = (measure.value for measure in found.measures)
-    assert p50 is not None and p95 is not None and p99 is not None and rate is not None
-    assert 0.01 < p50 <= p95 <= p99 < 10_000
-    assert rate > 1000 / p50  # a batch is faster than its rows one by one
+    assert all(measure.rows >= 30 for measure in found.measures), "a gate on any of them needs 30 rows"
+    value = {measure.name: measure.value or 0.0 for measure in found.measures}
+    assert 0.01 < value["latency_p50_ms"] <= value["latency_p95_ms"] <= value["latency_p99_ms"] < 10_000
+    assert value["throughput_1000"] > value["throughput_100"] > value["throughput_10"] > 0
+    assert value["throughput_1000"] > 1000 / value["latency_p50_ms"]  # a batch is faster than its rows one by one
+    assert 0.0005 < value["artefact_mb"] < 0.1
+    assert 0.1 < value["load_ms"] < 10_000
+    assert 50 < value["peak_memory_mb"] < 2_000  # interpreter, pandas and scikit-learn
     assert [row[0] for row in found.tables[0].rows] == ["10", "100", "1000"]
+    assert f"{len(os.sched_getaffinity(0))} cores" in found.notes[0]
+    assert "of it were held before loading" in found.notes[1]
+
+
+@pytest.mark.slow
+def test_a_larger_model_takes_more(regression: Case):
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    inputs = regression.rows.loc[:, regression.features.names]
+    small, large = (
+        footprint(ExtraTreesRegressor(trees).fit(inputs, regression.rows["goal"]), inputs, (), repeats=1)
+        for trees in (1, 100)
+    )
+    assert large.size > 50 * small.size
+    assert large.load_seconds > small.load_seconds
+    assert large.peak - large.base > small.peak - small.base + large.size
+
+
+def test_an_artefact_that_no_server_may_load_is_not_weighed(regression: Case):
+    found = examine(replace(subject_of(regression), pipeline=Untrusted().fit()), ServingSpec(calls=30))
+    by_name = {measure.name: measure for measure in found.measures}
+    assert by_name["latency_p95_ms"].value is not None
+    for name in ("artefact_mb", "load_ms", "peak_memory_mb"):
+        assert by_name[name].value is None and "holds types that are not trusted" in by_name[name].note
+
+
+def test_a_process_that_fails_says_so(regression: Case, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("mlops_assets.evaluation.footprint.LONGEST_SECONDS", 0.01)
+    found = examine(subject_of(regression), ServingSpec(calls=1))
+    assert found.measures[-1].note == "a fresh process did not predict within 0 s"
+
+
+def test_gates_on_serving_are_judged(regression: Case):
+    bounds = {"latency_p95_ms": 1000, "latency_p50_ms": 0.001, "artefact_mb": 1, "peak_memory_mb": 10}
+    gates = [{"measure": f"serving.{name}", "at_most": bound} for name, bound in bounds.items()]
+    report = regression.declared(gates=gates, diagnoses=[], resamples=200).report()
+    assert [one.name for one in report.diagnoses] == ["serving"]
+    outcomes = {one.name: one.outcome for one in report.gates}
+    assert outcomes["serving_latency_p95_ms_at_most"] == outcomes["serving_artefact_mb_at_most"] == "passed"
+    assert outcomes["serving_latency_p50_ms_at_most"] == outcomes["serving_peak_memory_mb_at_most"] == "failed"
 
 
 def test_no_rows_are_not_evaluated(regression: Case):
