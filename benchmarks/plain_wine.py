@@ -32,6 +32,7 @@ from mlops_assets.model.prediction import Predictions, predict
 from mlops_assets.model.training import Trained, train
 from mlops_assets.model.version import ModelVersion
 from mlops_assets.preflight import check_code, declaration_digest
+from mlops_assets.registry.aliases import settle
 from mlops_assets.registry.ledger import Entry, Ledger
 from mlops_assets.registry.version import ChampionDecision, RegisteredVersion, require_own_report
 from mlops_assets.resources.registry import REPORT_TAG, Registry
@@ -48,12 +49,12 @@ def main(home: Path, folder: Path) -> None:
     spec, storage, client = _spec(), Storage.local(home), _client(home)
     check_code(spec)
     features = _features(spec, storage)
-    test = read_features(storage, features, "test")
+    fitting, validation, test = (read_features(storage, features, part) for part in ("train", "validation", "test"))
     with mlflow.start_run(experiment_id=_experiment(client, home)):
-        trained = train(spec, features, read_features(storage, features, "train"))
+        trained = train(spec, features, fitting, validation)
         predictions = predict(trained.pipeline, test.loc[:, features.names])
         model = _logged(spec, storage, features, trained, test.loc[:, features.names], predictions, folder)
-        report = _evaluated(spec, storage, features, trained, model, test, predictions, folder)
+        report = _evaluated(spec, storage, features, trained, model, (fitting, validation, test), predictions, folder)
     version = _registered(spec, storage, client, model, report, test, features, folder)
     _promoted(spec, storage, client, version)
 
@@ -159,14 +160,28 @@ def _evaluated(
     features: FeaturesVersion,
     trained: Trained,
     model: ModelVersion,
-    test: pd.DataFrame,
+    rows: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame],
     predictions: Predictions,
     folder: Path,
 ) -> EvaluationReport:
     """The report with every metric, interval and gate, in MLflow."""
+    fitting, validation, test = rows
     inputs = test.loc[:, features.names]
     baselines = {name: predict(pipeline, inputs) for name, pipeline in trained.baselines.items()}
-    report = assess(spec, features, test, predictions, baselines, trained.pipeline, model.digest)
+    report = assess(
+        spec,
+        features,
+        test,
+        predictions,
+        baselines,
+        trained.pipeline,
+        model.digest,
+        validation,
+        fitting,
+        intervals=trained.intervals,
+        intervals_note=trained.intervals_note,
+        decision=trained.decision,
+    )
     digest = write_predictions(to_frame(test, predictions), folder / "predictions.parquet")
     (folder / "report.json").write_text(report.to_json(), encoding="utf-8")
     (folder / "report.html").write_text(render(report), encoding="utf-8")
@@ -237,7 +252,7 @@ def _registered(
 def _promoted(spec: SystemSpec, storage: Storage, client: mlflow.MlflowClient, version: RegisteredVersion) -> None:
     reason = "the first registered version"
     Ledger(storage.records).append(_entry(version, event="promoted", reason=reason, generation=1))
-    Registry(client, SYSTEM).set_champion(version.version)
+    settle(Registry(client, SYSTEM), Ledger(storage.records))
     storage.records.append(
         ChampionDecision(
             system=SYSTEM,
@@ -267,7 +282,7 @@ def _entry(version: RegisteredVersion, **facts: Any) -> Entry:
         version=version.version,
         model_digest=version.model_digest,
         report_digest=version.digest,
-        run_id="",
+        actor="script",
         **facts,
     )
 

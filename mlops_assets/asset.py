@@ -8,6 +8,7 @@ import dagster as dg
 
 from mlops_assets.errors import MlopsError
 from mlops_assets.records import Record
+from mlops_assets.settings import Settings
 from mlops_assets.spec import SystemSpec
 from mlops_assets.storage import Storage
 from mlops_assets.verdict import Severity, Verdict
@@ -70,6 +71,19 @@ def check_result(spec: SystemSpec, stage: str, verdict: Verdict) -> dg.AssetChec
     )
 
 
+def check_evaluation(spec: SystemSpec, stage: str, verdict: Verdict) -> dg.AssetCheckEvaluation:
+    """A verdict found outside any run, as Dagster shows it."""
+    shown = check_result(spec, stage, verdict)
+    return dg.AssetCheckEvaluation(
+        asset_key=asset_key(spec, stage),
+        check_name=verdict.name,
+        passed=verdict.passed,
+        severity=shown.severity,
+        description=verdict.reason,
+        metadata=shown.metadata,
+    )
+
+
 def check_results(spec: SystemSpec, stage: str, verdicts: Sequence[Verdict]) -> list[dg.AssetCheckResult]:
     """All verdicts of a stage as Dagster shows them; the blocking ones are logged too."""
     for verdict in verdicts:
@@ -95,6 +109,15 @@ def refusals() -> Iterator[None]:
         yield
     except MlopsError as error:
         raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
+
+
+def actor(context: dg.AssetExecutionContext) -> str:
+    """Who started this run: the schedule or sensor, else the person that the settings name."""
+    tags = context.run.tags
+    for kind in ("schedule", "sensor"):
+        if name := tags.get(f"dagster/{kind}_name"):
+            return f"{kind} {name}"
+    return tags.get("user") or Settings().who
 
 
 def versions(**digests: str | int | None) -> dict[str, Any]:

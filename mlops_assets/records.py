@@ -2,8 +2,10 @@
 
 import sqlite3
 import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -24,6 +26,17 @@ class Record(BaseModel):
 
 
 R = TypeVar("R", bound=Record)
+
+
+@dataclass(frozen=True)
+class Published(Generic[R]):
+    """A record with what the store knows of it."""
+
+    record: R
+    at: datetime
+    """When it was published, UTC, to the second with sqlite."""
+    run_id: str
+    """Dagster run; empty outside one."""
 
 
 class RecordStore:
@@ -65,6 +78,17 @@ class RecordStore:
         with self.engine.connect() as connection:
             return [self._load(kind, row.body) for row in connection.execute(query)]
 
+    def published(
+        self, kind: type[R], system: str, digest: str | None = None, newest: int | None = None
+    ) -> "list[Published[R]]":
+        """Records of ``kind`` for ``system``, all or those of one digest, or the newest few, oldest first."""
+        table = self._table
+        query = table.select().where(table.c.system == system, table.c.stage == kind.stage).order_by(table.c.id.desc())
+        query = query if digest is None else query.where(table.c.digest == digest)
+        with self.engine.connect() as connection:
+            rows = connection.execute(query.limit(newest)).all()
+        return [Published(self._load(kind, row.body), _utc(row.created_at), row.run_id) for row in reversed(rows)]
+
     def digests(self, kind: type[Record], system: str) -> set[str]:
         """The digests of every record of ``kind``: cheap, also for tens of thousands."""
         import sqlalchemy as sa
@@ -94,52 +118,27 @@ class RecordStore:
 
     @cached_property
     def engine(self) -> "Engine":
-        """The SQLAlchemy engine; the table is made on first use."""
+        """The SQLAlchemy engine; the database is made, or migrated, on first use."""
         import sqlalchemy as sa
         from sqlalchemy import event
+
+        from mlops_assets.schema import prepare
 
         engine = sa.create_engine(self.url, pool_pre_ping=True)
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _prepare_sqlite)
-        create(engine, self._table)
+        prepare(engine)
         return engine
 
     @cached_property
     def _table(self) -> "Table":
-        import sqlalchemy as sa
+        from mlops_assets.schema import tables
 
-        return sa.Table(
-            "mlops_records",
-            sa.MetaData(),
-            sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-            sa.Column("system", sa.String(128), nullable=False),
-            sa.Column("stage", sa.String(32), nullable=False),
-            sa.Column("digest", sa.String(128), nullable=False),
-            sa.Column("body", sa.Text, nullable=False),
-            sa.Column("run_id", sa.String(64), nullable=False),
-            sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
-            sa.Index("mlops_records_latest", "system", "stage", "id"),
-            sa.Index("mlops_records_exact", "system", "stage", "digest"),
-        )
+        return tables().records
 
 
-def create(engine: "Engine", table: "Table") -> None:
-    """Make ``table`` and its indexes where they are missing."""
-    from sqlalchemy.exc import IntegrityError, ProgrammingError
-
-    try:
-        _create(engine, table)
-    except (IntegrityError, ProgrammingError):
-        _create(engine, table)  # PostgreSQL refuses one of two that make it at once; now it is there
-
-
-def _create(engine: "Engine", table: "Table") -> None:
-    from sqlalchemy.schema import CreateIndex, CreateTable
-
-    with engine.begin() as connection:
-        connection.execute(CreateTable(table, if_not_exists=True))
-        for index in table.indexes:
-            connection.execute(CreateIndex(index, if_not_exists=True))
+def _utc(at: datetime) -> datetime:
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)  # SQLite keeps UTC without saying so
 
 
 def _prepare_sqlite(connection, _) -> None:

@@ -1,5 +1,7 @@
 """Settings: what differs between a laptop, CI and a cluster, all from environment variables."""
 
+import getpass
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -38,8 +40,11 @@ class Settings(BaseSettings):
     """``postgresql+psycopg2://…`` of the Dagster instance, a database of its own. Default: sqlite in ``<home>``."""
     executor: Executor | None = None
     """Default: ``in_process`` in local and ci, ``multiprocess`` in staging and prod; ``k8s`` runs a pod per step."""
-    systems: list[Path] = []
-    """JSON list of further folders that hold ``<system>/defs.yaml``."""
+    system_folders: list[Path] = Field(default=[], validation_alias="MLOPS_SYSTEMS")
+    """JSON list of further folders that hold ``<system>/defs.yaml``; ``mlops new`` writes to the first.
+    ``<home>/systems`` counts too, where it exists."""
+    actor: str | None = None
+    """Who acts, as the ledger names them. Default: the login name."""
     webserver_url: str = "http://localhost:3000"
     """Where people open the Dagster UI; linked from MLflow runs."""
     webhook_url: SecretStr | None = None
@@ -51,6 +56,26 @@ class Settings(BaseSettings):
     def folder(self) -> Path:
         """``home`` as an absolute path."""
         return self.home.absolute()
+
+    @property
+    def systems(self) -> list[Path]:
+        """Every folder that holds systems beside those that ship."""
+        own = self.folder / "systems"
+        known = {folder.absolute() for folder in self.system_folders}
+        return [*self.system_folders, *([own] if own.is_dir() and own not in known else [])]
+
+    @property
+    def drafts(self) -> Path:
+        """Where ``mlops new`` writes."""
+        return self.system_folders[0] if self.system_folders else self.folder / "systems"
+
+    @property
+    def who(self) -> str:
+        """``actor``, or who is logged in."""
+        try:
+            return self.actor or getpass.getuser()
+        except (KeyError, OSError):  # a container may run as a number that has no name
+            return f"uid {os.getuid()}"
 
     @property
     def strict(self) -> bool:

@@ -1,5 +1,7 @@
 """One system's definitions: the stages of its declaration, wired."""
 
+from functools import partial
+
 import dagster as dg
 
 from mlops_assets.automation.jobs import jobs
@@ -11,13 +13,14 @@ from mlops_assets.evaluation.asset import evaluation_asset
 from mlops_assets.features.asset import features_asset
 from mlops_assets.model.asset import model_asset
 from mlops_assets.registry.asset import champion_asset, registered_version_asset
+from mlops_assets.registry.predecessors import predecessors
 from mlops_assets.spec import SystemSpec
 
 STAGES = (
     dataset_asset,
     features_asset,
     model_asset,
-    evaluation_asset,
+    partial(evaluation_asset, predecessors=predecessors),
     registered_version_asset,
     champion_asset,
 )

@@ -12,12 +12,13 @@ import pytest
 
 from mlops_assets.features.table import write_features
 from mlops_assets.records import RecordStore
+from mlops_assets.registry.aliases import settle
 from mlops_assets.registry.ledger import Entry, Ledger
 from mlops_assets.resources.registry import REPORT_TAG, Registry
 from mlops_assets.storage import Storage
 from mlops_assets_tests.crash import CONTEXT, Child, Moment
 from mlops_assets_tests.platform import Platform
-from mlops_assets_tests.wine import ROWS, WINE, Ran, State, base, land_sample, platform, run, state
+from mlops_assets_tests.wine import ROWS, WINE, Ran, State, base, land_sample, platform, run, spec, state
 
 AT_ONCE = 4
 
@@ -60,7 +61,7 @@ def test_two_first_runs_at_once_on_empty_stores(tmp_path: Path):
 
 
 def test_a_challenger_compared_with_a_champion_that_fell_meanwhile_is_refused(folder: Path, tmp_path: Path):
-    judged = Moment("leaving", "mlops_assets.registry.asset:_judgement")
+    judged = Moment("leaving", "mlops_assets.registry.decision:_judgement")
     ran = Child(run, folder, moment=judged, act=partial(promote, folder, 1, 2), log=tmp_path / "log").result()
     assert not ran.success
     assert "generation 2 of the champion was decided by another run" in ran.failures["champion"]
@@ -69,7 +70,7 @@ def test_a_challenger_compared_with_a_champion_that_fell_meanwhile_is_refused(fo
 
 
 def test_the_alias_follows_the_ledger_when_another_promotion_overtakes_it(folder: Path, tmp_path: Path):
-    moving = Moment("entering", "mlops_assets.resources.registry:Registry.set_champion")
+    moving = Moment("entering", "mlops_assets.resources.registry:Registry.point", call=2)
     ran = Child(run, folder, moment=moving, act=partial(promote, folder, 1, 3), log=tmp_path / "log").result()
     assert ran.success
     after = Child(state, folder, log=tmp_path / "log").result()
@@ -86,7 +87,7 @@ def test_many_that_register_and_promote_the_same_report_at_once_leave_one_versio
         together.wait()
         version = registry.register(str(tmp_path), "", {REPORT_TAG: "r" * 64}, "")
         together.wait()
-        registry.set_champion(version)
+        registry.point("champion", version)
         return version
 
     for system in map("system_{}".format, range(10)):
@@ -134,9 +135,9 @@ def two_runs(folder: Path, logs: Path) -> list[Ran]:
 def promote(folder: Path, version: int, generation: int) -> None:
     """What another run does meanwhile: its promotion, and its move of the alias."""
     here = platform(folder)
-    entry = Entry(WINE, "promoted", version, "meanwhile", "m" * 64, "r" * 64, "another", generation=generation)
-    Ledger(here.storage.records).append(entry)
-    here.tracking.client.set_registered_model_alias(WINE, "champion", str(version))
+    ledger, registry = Ledger(here.storage.records), here.registry(spec())
+    ledger.append(Entry(WINE, "promoted", "meanwhile", "another", version, generation=generation))
+    settle(registry, ledger)
 
 
 def assert_ended(ends: list[Ran]) -> None:

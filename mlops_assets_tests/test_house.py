@@ -10,7 +10,7 @@ from mlops_assets.declaration import SHIPPED, declared_systems, read_declaration
 from mlops_assets.preflight import check_code
 
 PACKAGE = Path(__file__).parents[1] / "mlops_assets"
-LINE = ["dataset", "features", "model", "evaluation", "registry"]
+LINE = ["dataset", "features", "model", "evaluation", "registry", "audit", "card"]
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 MAY_IMPORT_DAGSTER = ("automation", "resources")
 MAY_IMPORT_DAGSTER_FILES = ("asset.py", "component.py", "system.py", "definitions.py")

@@ -41,7 +41,7 @@ class State:
     """The version that carries the alias, loaded under its digest and found to repeat its stored predictions."""
     decided: int | None
     """The champion by the newest decision."""
-    events: list[tuple[str, int, int | None]]
+    events: list[tuple[str, int | None, int | None]]
     """The ledger: event, version, generation."""
     reports: list[str]
     """Report digest of every registered version."""
@@ -138,9 +138,13 @@ def platform(folder: Path, uri: str | None = None) -> Platform:
 
 
 def spec() -> SystemSpec:
-    """The declaration, with a smaller forest: these tests are about what is around the model."""
+    """The declaration, with a smaller forest and a wide margin: these tests are about what is around the model."""
     wine = find_system(WINE, [SHIPPED])
-    return changed(wine, model={**wine.model.model_dump(), "params": {"n_estimators": 15, "max_depth": 10}})
+    return changed(
+        wine,
+        model={**wine.model.model_dump(), "params": {"n_estimators": 15, "max_depth": 10}},
+        registry={"margin": 0.2, "promote_on": ["superior", "non_inferior_fresher"]},
+    )
 
 
 def _require_repeated_predictions(here: Platform, champion: int) -> None:

@@ -7,6 +7,7 @@ import dagster as dg
 
 from mlops_assets.automation.jobs import Jobs
 from mlops_assets.automation.state import default_status
+from mlops_assets.automation.watch import registry_watch
 from mlops_assets.resources.storage import StorageResource
 from mlops_assets.spec import SystemSpec
 
@@ -16,8 +17,9 @@ BATCHES_TAG = "mlops/batches"
 
 
 def sensors(spec: SystemSpec, jobs: Jobs) -> list[dg.SensorDefinition]:
-    """Both sensors, or none where the declaration says ``on_new_data: false``."""
-    return [new_batches(spec, jobs), new_dataset_version(spec, jobs)] if spec.automation.on_new_data else []
+    """The watch over the registry; and over new data, unless the declaration says ``on_new_data: false``."""
+    on_new_data = [new_batches(spec, jobs), new_dataset_version(spec, jobs)] if spec.automation.on_new_data else []
+    return [*on_new_data, registry_watch(spec)]
 
 
 def new_batches(spec: SystemSpec, jobs: Jobs) -> dg.SensorDefinition:

@@ -69,7 +69,7 @@ class Blocks:
 
 
 def fill_blocks(rows: int, groups: "np.ndarray | None", bootstrap: Bootstrap) -> Blocks:
-    """Put rows, or whole groups numbered from 0, into blocks of as many rows (or groups) each, at random by the seed."""
+    """Put rows, or whole groups numbered from 0, at random by the seed into blocks of as many rows (or groups)."""
     import numpy as np
 
     units = rows if groups is None else int(groups.max()) + 1

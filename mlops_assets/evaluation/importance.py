@@ -57,6 +57,7 @@ def permutation_importance(
     All repeats of one feature are predicted in one call.
     """
     import numpy as np
+    from threadpoolctl import threadpool_limits
 
     size = min(len(outcomes), MOST_ROWS, most_predictions // (repeats * max(features.shape[1], 1)))
     why_not = obstacle(metric, outcomes) or _too_few(size, features.shape[1], len(outcomes))
@@ -69,7 +70,9 @@ def permutation_importance(
     if before is None:
         note = f"not evaluated: {metric} is undefined on {size} rows"
         return Importance(metric=metric, rows=size, repeats=repeats, note=note)
-    found = [_importance(pipeline, frame, name, kept, metric, before, rng, repeats) for name in frame.columns]
+    # Starting threads for each prediction of a few thousand rows costs more than it saves on a busy machine.
+    with threadpool_limits(limits=1):
+        found = [_importance(pipeline, frame, name, kept, metric, before, rng, repeats) for name in frame.columns]
     ordered = sorted(found, key=lambda item: (-item.mean, item.feature))
     return Importance(metric=metric, rows=size, repeats=repeats, features=ordered)
 

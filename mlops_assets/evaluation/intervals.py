@@ -48,7 +48,7 @@ def estimate(
     A perfect classifier has no spread to resample; there the lower end is the exact bound of ``perfection``.
     Label metrics and the others are drawn separately: intervals are per metric, not joint.
     Of more rows than ``bootstrap.most_rows`` that a metric can tell apart, random blocks are drawn (``Blocks``), and
-    the estimate's note says so; values are of all rows in any case.
+    the estimate's note says so unless each block is one group; values are of all rows in any case.
     """
     names = tuple(names)
     measured = values(names, outcomes)
@@ -99,7 +99,8 @@ def _replicates(
         blocks = fill_blocks(len(outcomes), group_codes(groups), bootstrap)
         drawn = replicate([statistic(names, outcomes, blocks)], blocks.atoms, bootstrap)[0]
         what = "rows" if groups is None else "groups"
-        note = f"drawn as {blocks.count:,} random blocks of {what}, as there are {len(atoms.row):,} different rows"
+        told = f"drawn as {blocks.count:,} random blocks of {what}, as there are {len(atoms.row):,} different rows"
+        note = told if blocks.count < atoms.units else ""
     return {name: (replicates, note) for name, replicates in drawn.items()}
 
 

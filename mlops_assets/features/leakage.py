@@ -37,7 +37,10 @@ def no_overlap(
     rows, where = _straddling(parts, content)
     groups = _straddling(parts, group)[0] if group is not None else 0
     late = rows_out_of_order(parts, times) if times is not None else {}
-    seen = [f"{rows:,} rows occur in more than one part {where}"] if rows else []
+    used = parts != "excluded"
+    copies = int(used.sum()) - len(np.unique(content[used]))
+    told = f"{rows:,} rows occur in more than one part {where}, as {copies:,} rows repeat another one"
+    seen = [told] if rows else []
     seen += [f"{groups:,} groups lie in more than one part"] if groups else []
     seen += [
         f"{count:,} {part} rows are not newer than the newest row of an earlier part"
@@ -50,8 +53,9 @@ def no_overlap(
         reason=f"{' and '.join(seen) or _separate(group, times)}; 0 are allowed",
         value=rows + groups + sum(late.values()),
         bound=0,
-        rows=int((parts != "excluded").sum()),
-        details={"rows": rows, "groups": groups, "by_parts": where} | ({"not_newer": late} if late else {}),
+        rows=int(used.sum()),
+        details={"rows": rows, "copies": copies, "groups": groups, "by_parts": where}
+        | ({"not_newer": late} if late else {}),
     )
 
 

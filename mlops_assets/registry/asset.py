@@ -6,29 +6,21 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from mlops_assets.asset import check, check_results, refusals, require, stage_asset, versions
-from mlops_assets.errors import GateRefused, NotEvaluated
+from mlops_assets.asset import actor, check, check_results, refusals, require, stage_asset, versions
 from mlops_assets.evaluation.version import EvaluationReport
-from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model.version import ModelVersion
-from mlops_assets.preflight import declaration_digest
-from mlops_assets.registry.evidence import (
-    features_of,
-    model_of,
-    passed_report,
-    predictions_of,
-    round_trip,
-    stored_predictions,
-)
-from mlops_assets.registry.ledger import Entry, Ledger
-from mlops_assets.registry.promotion import FEWEST_ROWS, Judgement, judge, rows_neither_was_trained_on
+from mlops_assets.registry.custody import Custody
+from mlops_assets.registry.decision import decide
+from mlops_assets.registry.evidence import passed_report, round_trip, stored_predictions
+from mlops_assets.registry.reconciliation import CHECK, reconcile, verdict
 from mlops_assets.registry.version import ChampionDecision, RegisteredVersion
-from mlops_assets.resources.registry import REPORT_TAG, Registry
+from mlops_assets.resources.registry import REPORT_TAG
 from mlops_assets.resources.storage import StorageResource
 from mlops_assets.resources.tracking import MlflowTracking
+from mlops_assets.settings import Settings
 from mlops_assets.spec import SystemSpec
 from mlops_assets.storage import Storage
-from mlops_assets.verdict import Verdict, require_passed
+from mlops_assets.verdict import Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,39 +46,22 @@ def registered_version_asset(spec: SystemSpec) -> dg.AssetsDefinition:
     def registered_version(
         context: dg.AssetExecutionContext, storage: StorageResource, tracking: MlflowTracking
     ) -> dg.MaterializeResult:
-        store = storage.open()
-        model = require(store, ModelVersion, spec.name, f"materialise {spec.name}/model")
+        custody = Custody(spec, storage.open(), tracking, actor(context), context.run.run_id)
+        model = require(custody.store, ModelVersion, spec.name, f"materialise {spec.name}/model")
         with refusals(), tracking.answering(), TemporaryDirectory() as folder:
             tracking.ping()
-            report = passed_report(store, tracking, model, spec.evaluation.gates, Path(folder))
-            stored = stored_predictions(tracking, report, Path(folder))
-            registry = Registry(tracking.client, spec.name)
-            number = registry.register(model.uri, model.mlflow_run_id, _tags(model, report, context), spec.description)
-            verdicts = _proofs(store, tracking, model, stored, number, Path(folder))
-            record = RegisteredVersion(
-                system=spec.name,
-                digest=report.digest,
-                version=number,
-                model_digest=model.digest,
-                model_uri=registry.version(number).source or model.uri,
-                features_digest=model.features_digest,
-                dataset_digest=model.dataset_digest,
-                predictions_uri=report.predictions_uri,
-                predictions_digest=report.predictions_digest,
-                verdicts=verdicts,
-            )
-            if record != store.records.latest(RegisteredVersion, spec.name):
-                store.records.append(record, context.run.run_id)
-            Ledger(store.records).append_once(_entry(record, "registered", "every blocking gate passed", context))
+            with custody.recording_refusals(model_digest=model.digest):
+                report = passed_report(custody.store, tracking, model, spec.evaluation.gates, Path(folder))
+            record = _registered(custody, model, report, Path(folder))
         return dg.MaterializeResult(
-            data_version=dg.DataVersion(f"{spec.name}/{number}"),
+            data_version=dg.DataVersion(f"{spec.name}/{record.version}"),
             metadata={
-                "version": number,
-                "model_uri": f"models:/{spec.name}/{number}",
+                "version": record.version,
+                "model_uri": f"models:/{spec.name}/{record.version}",
                 "report": dg.MetadataValue.url(report.html_uri),
                 **versions(report_digest=report.digest, model=model.digest, dataset=model.dataset_digest),
             },
-            check_results=check_results(spec, VERSION, verdicts),
+            check_results=check_results(spec, VERSION, record.verdicts),
         )
 
     return registered_version
@@ -99,65 +74,72 @@ def champion_asset(spec: SystemSpec) -> dg.AssetsDefinition:
         spec,
         CHAMPION,
         description=f"The version of {spec.name} that serves, by the alias 'champion'. A challenger takes its place "
-        "if it is better, or not worse by more than the margin, on rows that neither was trained on.",
+        "on the declared grounds, on rows that neither was trained on, by itself or with a person's approval.",
         kinds={"mlflow"},
         upstream=[VERSION],
+        checks=[
+            check(spec, CHAMPION, CHECK, "Every alias is where the ledger put it; none was moved by hand.", "warn")
+        ],
         parts=("registry",),
     )
     def champion(
         context: dg.AssetExecutionContext, storage: StorageResource, tracking: MlflowTracking
     ) -> dg.MaterializeResult:
-        store = storage.open()
-        challenger = require(store, RegisteredVersion, spec.name, f"materialise {spec.name}/{VERSION}")
+        custody = Custody(spec, storage.open(), tracking, actor(context), context.run.run_id)
+        challenger = require(custody.store, RegisteredVersion, spec.name, f"materialise {spec.name}/{VERSION}")
         with refusals(), tracking.answering(), TemporaryDirectory() as folder:
             tracking.ping()
-            require_passed(challenger.name, challenger.verdicts, f"materialise {VERSION} again")
-            model = model_of(store, challenger)
-            report = passed_report(store, tracking, model, spec.evaluation.gates, Path(folder))
-            if report.digest != challenger.digest:
-                raise GateRefused(
-                    f"{challenger.name} carries report {challenger.digest[:12]}, the model's newest report is "
-                    f"{report.digest[:12]}. Remedy: materialise {VERSION}, then champion"
-                )
-            registry, ledger = Registry(tracking.client, spec.name), Ledger(store.records)
-            in_force = settle(registry, ledger)
-            previous = in_force.version if in_force else None
-            judgement = _judgement(spec, store, tracking, challenger, previous, Path(folder))
-            if judgement.decision == "promoted" and previous != challenger.version:
-                ledger.append(_promotion(challenger, in_force, judgement, context))
-                settle(registry, ledger)
-            elif judgement.decision == "kept":
-                ledger.append(_entry(challenger, "kept", judgement.reason, context, previous))
-        decision = _decision(spec, challenger, previous, judgement)
-        store.records.append(decision, context.run.run_id)
+            decision = decide(custody, challenger, Settings().env, Path(folder))
+            aliases = verdict(custody, reconcile(custody))
+        custody.store.records.append(decision, context.run.run_id)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(f"{spec.name}/{decision.champion}"),
-            metadata={
-                "champion": decision.champion,
-                "challenger": challenger.version,
-                "decision": decision.decision,
-                "reason": decision.reason,
-                **({"difference": decision.difference} if decision.difference is not None else {}),
-                **({"rows_compared": decision.rows} if decision.rows is not None else {}),
-                **versions(report_digest=challenger.digest, model=challenger.model_digest),
-            },
+            metadata={**_told(decision), **versions(report_digest=challenger.digest, model=challenger.model_digest)},
+            check_results=check_results(spec, CHAMPION, [aliases]),
         )
 
     return champion
 
 
-def settle(registry: Registry, ledger: Ledger) -> Entry | None:
-    """The promotion in force, once the alias is on its version.
+def _registered(custody: Custody, model: ModelVersion, report: EvaluationReport, folder: Path) -> RegisteredVersion:
+    """The registered version of ``report``, made or found, with its proofs; recorded and in the ledger."""
+    stored = stored_predictions(custody.tracking, report, folder)
+    spec, registry = custody.spec, custody.registry
+    number = registry.register(model.uri, model.mlflow_run_id, _tags(model, report, custody), spec.description)
+    record = RegisteredVersion(
+        system=spec.name,
+        digest=report.digest,
+        version=number,
+        model_digest=model.digest,
+        model_uri=registry.version(number).source or model.uri,
+        intervals_digest=model.intervals_digest,
+        features_digest=model.features_digest,
+        dataset_digest=model.dataset_digest,
+        predictions_uri=report.predictions_uri,
+        predictions_digest=report.predictions_digest,
+        verdicts=_proofs(custody.store, custody.tracking, model, stored, number, folder),
+    )
+    if record != custody.store.records.latest(RegisteredVersion, spec.name):
+        custody.store.records.append(record, custody.run_id)
+    custody.ledger.append_once(custody.entry("registered", "every blocking gate passed", record))
+    custody.settle()
+    return record
 
-    That completes a promotion cut off before the alias moved; and where two runs move it at once, the last one
-    to do so looks again, so that the alias follows the ledger in the end.
-    """
-    while (entry := ledger.champion(registry.system)) is not None and registry.champion() != entry.version:
-        registry.set_champion(entry.version)
-    return entry
+
+def _told(decision: ChampionDecision) -> dict[str, str | int | float]:
+    seen = {
+        "champion": decision.champion,
+        "challenger": decision.version,
+        "decision": decision.decision,
+        "standing": decision.standing,
+        "reason": decision.reason,
+        "difference": decision.difference,
+        "rows_compared": decision.rows,
+    }
+    return {name: value for name, value in seen.items() if value is not None}
 
 
-def _tags(model: ModelVersion, report: EvaluationReport, context: dg.AssetExecutionContext) -> dict[str, str]:
+def _tags(model: ModelVersion, report: EvaluationReport, custody: Custody) -> dict[str, str]:
     return {
         REPORT_TAG: report.digest,
         "mlops.model_digest": model.digest,
@@ -165,7 +147,7 @@ def _tags(model: ModelVersion, report: EvaluationReport, context: dg.AssetExecut
         "mlops.dataset_digest": model.dataset_digest,
         "mlops.code_version": model.code_version,
         "mlops.git_commit": model.git_commit or "unknown",
-        "dagster.run_id": context.run.run_id,
+        "dagster.run_id": custody.run_id,
     }
 
 
@@ -186,111 +168,3 @@ def _proofs(
             f"input example {'present' if info.saved_input_example_info else 'missing'}",
         ),
     ]
-
-
-def _judgement(
-    spec: SystemSpec,
-    store: Storage,
-    tracking: MlflowTracking,
-    challenger: RegisteredVersion,
-    previous: int | None,
-    folder: Path,
-) -> Judgement:
-    if previous is None:
-        return Judgement("promoted", "the first registered version")
-    if previous == challenger.version:
-        return Judgement("promoted", "this version is the champion already")
-    champion = next((v for v in store.records.history(RegisteredVersion, spec.name) if v.version == previous), None)
-    if champion is None:
-        return Judgement("kept", f"champion version {previous} has no record here, so it cannot be compared")
-    ours, theirs = features_of(store, model_of(store, challenger)), features_of(store, model_of(store, champion))
-    if ours.columns != theirs.columns or ours.classes != theirs.classes:
-        return Judgement("kept", f"champion version {previous} cannot score these rows: its features are others")
-    return _compared(spec, store, tracking, challenger, champion, ours, theirs, folder)
-
-
-def _compared(
-    spec: SystemSpec,
-    store: Storage,
-    tracking: MlflowTracking,
-    challenger: RegisteredVersion,
-    champion: RegisteredVersion,
-    ours: FeaturesVersion,
-    theirs: FeaturesVersion,
-    folder: Path,
-) -> Judgement:
-    from mlops_assets.evaluation.catalogue import PRIMARY
-    from mlops_assets.evaluation.comparison import compare
-    from mlops_assets.features.table import read_features
-
-    seen = read_features(store, theirs)
-    rows = rows_neither_was_trained_on(
-        read_features(store, ours, "test"), seen.loc[seen["_part"].isin(["train", "validation"])]
-    )
-    if len(rows) < FEWEST_ROWS:
-        return Judgement("kept", f"only {len(rows)} rows that neither was trained on; {FEWEST_ROWS} are needed")
-    predictions = [
-        predictions_of(store, tracking, version, rows.loc[:, ours.names], folder / str(version.version))
-        for version in (challenger, champion)
-    ]
-    try:
-        comparison = compare(
-            spec.registry.metric or PRIMARY[spec.task],
-            rows[ours.target].to_numpy(),
-            *predictions,
-            groups=rows[f"@{ours.group}"].to_numpy() if ours.group else None,
-            resamples=spec.evaluation.resamples,
-            confidence=spec.evaluation.confidence,
-            seed=spec.model.seed,
-            positive=spec.evaluation.positive,
-        )
-    except NotEvaluated as error:
-        return Judgement("kept", f"not evaluated, so the champion stays: {error}")
-    return judge(comparison, spec.registry.margin)
-
-
-def _entry(
-    version: RegisteredVersion, event, reason: str, context: dg.AssetExecutionContext, previous: int | None = None
-) -> Entry:
-    return Entry(
-        system=version.system,
-        event=event,
-        version=version.version,
-        previous=previous,
-        reason=reason,
-        model_digest=version.model_digest,
-        report_digest=version.digest,
-        run_id=context.run.run_id,
-    )
-
-
-def _promotion(
-    version: RegisteredVersion, in_force: Entry | None, judgement: Judgement, context: dg.AssetExecutionContext
-) -> Entry:
-    """The next generation after the promotion that ``version`` was compared with, and no later one."""
-    from dataclasses import replace
-
-    previous = in_force.version if in_force else None
-    generation = 1 + ((in_force.generation or 0) if in_force else 0)
-    return replace(_entry(version, "promoted", judgement.reason, context, previous), generation=generation)
-
-
-def _decision(
-    spec: SystemSpec, challenger: RegisteredVersion, previous: int | None, judgement: Judgement
-) -> ChampionDecision:
-    comparison = judgement.comparison
-    promoted = judgement.decision == "promoted"
-    return ChampionDecision(
-        system=challenger.system,
-        digest=challenger.digest,
-        declaration=declaration_digest(spec),
-        version=challenger.version,
-        decision=judgement.decision,
-        champion=challenger.version if promoted or previous is None else previous,
-        previous=previous,
-        reason=judgement.reason,
-        metric=comparison.metric if comparison else None,
-        difference=comparison.difference if comparison else None,
-        interval=comparison.interval if comparison else None,
-        rows=comparison.rows if comparison else None,
-    )

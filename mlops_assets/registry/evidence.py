@@ -17,6 +17,7 @@ from mlops_assets.verdict import Verdict
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mlops_assets.evaluation.report import Report
     from mlops_assets.model.prediction import Predictions
     from mlops_assets.resources.tracking import MlflowTracking
 
@@ -30,25 +31,48 @@ def passed_report(
         GateRefused: without a report, with a failed or unevaluated blocking gate, or one judged by other ``gates``.
         StorageError: if the stored report is not the one that was recorded.
     """
-    from mlops_assets.evaluation.report import Report
-
     reports = [r for r in store.records.history(EvaluationReport, model.system) if r.model_digest == model.digest]
     if not reports:
         raise GateRefused(
             f"{model.system} model {model.digest[:12]} has no evaluation report. Remedy: materialise evaluation"
         )
-    record = reports[-1]
+    report = _stored_report(tracking, reports[-1], folder)
+    require_own_report(report.model_digest, report.features_digest, report.gates, model)
+    if report.intervals_digest != model.intervals_digest:
+        raise GateRefused(
+            f"{model.system} model {model.digest[:12]} is refused: its report examined other prediction intervals than "
+            "lie beside it. Remedy: materialise evaluation"
+        )
+    require_declared_gates(gates, report.gates, model)
+    return reports[-1]
+
+
+def own_report(store: Storage, tracking: "MlflowTracking", version: RegisteredVersion, folder: Path) -> "Report":
+    """The report that ``version`` was registered on, re-read, found unchanged and passed.
+
+    Raises:
+        GateRefused: if it is about another model, or a blocking gate in it did not pass.
+        StorageError: if it is gone or not the one that was recorded.
+    """
+    record = store.records.find(EvaluationReport, version.system, version.digest)
+    if record is None:
+        raise StorageError(f"{version.name} names report {version.digest[:12]}, of which there is no record")
+    report = _stored_report(tracking, record, folder / version.digest[:12])
+    require_own_report(report.model_digest, report.features_digest, report.gates, model_of(store, version))
+    return report
+
+
+def _stored_report(tracking: "MlflowTracking", record: EvaluationReport, folder: Path) -> "Report":
+    from mlops_assets.evaluation.report import Report
+
     text = tracking.fetch(record.report_uri, folder).read_bytes()
     found = hashlib.sha256(text).hexdigest()
     if found != record.digest:
         raise StorageError(
-            f"The stored report of {model.system} model {model.digest[:12]} has digest {found[:12]}, recorded "
+            f"The stored report of {record.system} model {record.model_digest[:12]} has digest {found[:12]}, recorded "
             f"was {record.digest[:12]}: it was changed. Remedy: materialise evaluation again"
         )
-    report = Report.model_validate_json(text)
-    require_own_report(report.model_digest, report.features_digest, report.gates, model)
-    require_declared_gates(gates, report.gates, model)
-    return record
+    return Report.model_validate_json(text)
 
 
 def stored_predictions(tracking: "MlflowTracking", report: EvaluationReport, folder: Path) -> "pd.DataFrame":
@@ -79,16 +103,25 @@ def round_trip(store: Storage, model: ModelVersion, stored: "pd.DataFrame", fetc
     )
 
 
-def predictions_of(
+def scored(
     store: Storage, tracking: "MlflowTracking", version: RegisteredVersion, rows: "pd.DataFrame", folder: Path
-) -> "Predictions":
-    """What a registered version, fetched from the registry, says about ``rows``."""
+) -> "tuple[Predictions, int]":
+    """What a registered version, fetched from the registry, says about ``rows``; and the bytes of its artefact.
+
+    Raises:
+        StorageError: if the artefact is not the one that was registered.
+    """
     from mlops_assets.model.artefact import load
     from mlops_assets.model.prediction import predict
 
-    fetched = tracking.fetch(f"models:/{version.system}/{version.version}", folder)
-    model = model_of(store, version)
-    return predict(load(fetched / "model.skops", version.model_digest, declared=model.declared), rows)
+    path = fetched_artefact(tracking, version, folder)
+    declared = model_of(store, version).declared
+    return predict(load(path, version.model_digest, declared=declared), rows), path.stat().st_size
+
+
+def fetched_artefact(tracking: "MlflowTracking", version: RegisteredVersion, folder: Path) -> Path:
+    """The artefact of a registered version, as the registry has it now."""
+    return tracking.fetch(f"models:/{version.system}/{version.version}", folder) / "model.skops"
 
 
 def model_of(store: Storage, version: RegisteredVersion) -> ModelVersion:

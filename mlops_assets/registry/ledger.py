@@ -1,104 +1,260 @@
-"""The ledger: an append-only SQL table of every registration and every champion decision."""
+"""The ledger: an append-only SQL table of every event in the life of a system's versions, chained by hashes."""
 
-from dataclasses import dataclass
-from datetime import datetime
-from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+import hashlib
+import json
+import random
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
 
 from mlops_assets.errors import StorageError
-from mlops_assets.records import RecordStore, create
+from mlops_assets.records import RecordStore
+from mlops_assets.schema import tables
 
 if TYPE_CHECKING:
-    from sqlalchemy import Table
+    from sqlalchemy import ColumnElement, Connection, RowMapping, Table
 
-Event = Literal["registered", "promoted", "kept"]
+Event = Literal[
+    "registered",
+    "refused",
+    "verdict",
+    "requested",
+    "approved",
+    "declined",
+    "override",
+    "promoted",
+    "rolled back",
+    "archived",
+    "ungated",
+    "restored",
+]
+"""``requested``: a person must approve. ``ungated``: an alias was moved by hand; ``restored``: it was moved back."""
+MOVES: tuple[Event, ...] = ("registered", "requested", "declined", "promoted", "rolled back", "archived")
+"""Events after which an alias may have to move."""
+SUCCESSIONS: tuple[Event, ...] = ("promoted", "rolled back")
+"""Events that begin a generation."""
+PATIENCE = 60.0
+"""Seconds for which a writer tries to come after the others."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One event in the life of a system's versions."""
+    """One event; what the ledger itself fills in has a default."""
 
     system: str
     event: Event
-    version: int
     reason: str
-    model_digest: str
-    report_digest: str
-    run_id: str
+    actor: str
+    """Who: a person, or the schedule, sensor or job that ran."""
+    version: int | None = None
     previous: int | None = None
     """Champion before the event."""
     generation: int | None = None
-    """Number of the promotion; each number is given once."""
-    at: datetime | None = None
+    """Number of the champion; each number is given once, by a promotion or a rollback."""
+    model_digest: str = ""
+    report_digest: str = ""
+    run_id: str = ""
+    """Dagster run."""
+    details: dict[str, Any] = field(default_factory=dict)
+    """What was seen, such as the comparison: JSON values."""
+    sequence: int = 0
+    """Position in the system's chain, from 1."""
+    at: str = ""
+    """UTC, ISO 8601 with microseconds and ``Z``; never before the entry before it."""
+    hash_before: str = ""
+    hash: str = ""
+    """SHA-256 of all other fields as canonical JSON."""
+
+    def sealed(self) -> str:
+        """The hash that this entry must carry."""
+        content = {**vars(self), "details": _canonical(self.details)}
+        del content["hash"]
+        return hashlib.sha256(_canonical(content).encode()).hexdigest()
 
 
 class Ledger:
-    """Who became champion, when and why; lives in the database of the records."""
+    """Who became champion, when, why and on what evidence; lives in the database of the records."""
 
     def __init__(self, records: RecordStore) -> None:
         self._records = records
 
-    def append(self, entry: Entry) -> None:
-        """Write ``entry``.
+    def append(self, *drafts: Entry) -> list[Entry]:
+        """Write entries of one system, all or none, each sealed with the hash of the one before.
 
         Raises:
-            StorageError: if another promotion took this generation first.
+            StorageError: if another run took a generation first, or the database stays busy.
         """
+        return self._append(drafts, once=False)
+
+    def append_once(self, draft: Entry) -> list[Entry]:
+        """``append``, unless this event of this version and report is there already."""
+        return self._append([draft], once=True)
+
+    def champion(self, system: str, before: int | None = None) -> Entry | None:
+        """The promotion or rollback in force: now, or before an entry."""
+        # One event at a time: for each there is an index that leads to its newest entry.
+        begun = [self.latest(system, event, before=before) for event in SUCCESSIONS]
+        return max(filter(None, begun), key=lambda entry: entry.sequence, default=None)
+
+    def latest(
+        self, system: str, *events: Event, version: int | None = None, before: int | None = None
+    ) -> Entry | None:
+        """The newest entry of these events, of one version or of any, in the whole chain or before an entry."""
+        table = self._table
+        own = [] if version is None else [table.c.version == version]
+        return self._newest(system, before, table.c.event.in_(events), *own)
+
+    def generation(self, system: str, number: int) -> Entry | None:
+        """The promotion or rollback that began generation ``number``."""
+        return self._newest(system, None, self._table.c.generation == number)
+
+    def sequence_at(self, system: str, at: str) -> int:
+        """Sequence of the newest entry at a moment (UTC, as in ``Entry.at``); 0 before the first."""
+        import sqlalchemy as sa
+
+        table = self._table
+        query = sa.select(table.c.sequence).where(table.c.system == system, table.c.at <= at)
+        query = query.order_by(table.c.at.desc(), table.c.sequence.desc()).limit(1)
+        with self._records.engine.connect() as connection:
+            return connection.execute(query).scalar() or 0
+
+    def entries(self, system: str, *events: Event) -> list[Entry]:
+        """Entries of ``system``, of these events or of all, oldest first."""
+        table = self._table
+        query = table.select().where(table.c.system == system).order_by(table.c.sequence)
+        query = query.where(table.c.event.in_(events)) if events else query
+        with self._records.engine.connect() as connection:
+            return [_entry(row) for row in connection.execute(query).mappings()]
+
+    def chain(self, system: str) -> Iterator[Entry]:
+        """Every entry of ``system`` in order, streamed."""
+        table = self._table
+        query = table.select().where(table.c.system == system).order_by(table.c.sequence)
+        with self._records.engine.connect() as connection:
+            for row in connection.execution_options(yield_per=5000).execute(query).mappings():
+                yield _entry(row)
+
+    def head(self, system: str) -> tuple[int, str]:
+        """Sequence and hash of the newest entry; (0, "") before the first."""
+        entry = self._newest(system, None)
+        return (entry.sequence, entry.hash) if entry else (0, "")
+
+    def systems(self) -> list[str]:
+        """Every system with an entry, sorted."""
+        import sqlalchemy as sa
+
+        with self._records.engine.connect() as connection:
+            return sorted(connection.execute(sa.select(self._table.c.system).distinct()).scalars())
+
+    def undelivered(self, system: str) -> tuple[int, int] | None:
+        """Sequences of the oldest and newest entry whose aliases were not yet seen in the registry, or None."""
+        import sqlalchemy as sa
+
+        outbox = tables().outbox
+        ends = sa.select(sa.func.min(outbox.c.sequence), sa.func.max(outbox.c.sequence))
+        with self._records.engine.connect() as connection:
+            first, last = connection.execute(ends.where(outbox.c.system == system)).one()
+        return None if first is None else (first, last)
+
+    def deliver(self, system: str, sequence: int) -> None:
+        """Note that the registry's aliases have been seen to follow every entry up to ``sequence``."""
+        outbox = tables().outbox
+        with self._records.engine.begin() as connection:
+            connection.execute(outbox.delete().where(outbox.c.system == system).where(outbox.c.sequence <= sequence))
+
+    def _append(self, drafts: Sequence[Entry], once: bool) -> list[Entry]:
         from sqlalchemy.exc import IntegrityError
 
-        values = {name: value for name, value in vars(entry).items() if name != "at"}
-        try:
-            with self._records.engine.begin() as connection:
-                connection.execute(self._table.insert().values(**values))
-        except IntegrityError as error:
-            raise StorageError(
-                f"{entry.system}: generation {entry.generation} of the champion was decided by another run meanwhile. "
-                "Remedy: materialise champion again; it compares with the new one."
-            ) from error
+        last = time.monotonic() + PATIENCE
+        while True:
+            try:
+                with self._records.engine.begin() as connection:
+                    return self._write(connection, drafts, once)
+            except IntegrityError as error:
+                # Another writer took the place in the chain, or the generation: which one shows when looking again.
+                self._require_free(drafts, error)
+                if time.monotonic() > last:
+                    raise StorageError(f"{drafts[0].system}: the ledger stayed busy. Remedy: try again") from error
+                time.sleep(random.uniform(0, 0.02))
 
-    def append_once(self, entry: Entry) -> None:
-        """Write ``entry`` unless this event of this version and report is there already."""
-        import sqlalchemy as sa
+    def _write(self, connection: "Connection", drafts: Sequence[Entry], once: bool) -> list[Entry]:
+        written = []
+        for draft in drafts:
+            if once and self._is_there(connection, draft):
+                continue
+            entry = self._next(connection, draft)
+            connection.execute(self._table.insert().values(**{**vars(entry), "details": _canonical(entry.details)}))
+            if entry.event in MOVES:
+                self._await_delivery(connection, entry)
+            written.append(entry)
+        return written
 
+    def _next(self, connection: "Connection", draft: Entry) -> Entry:
         table = self._table
-        values = {name: value for name, value in vars(entry).items() if name != "at"}
-        same = [table.c[name] == values[name] for name in ("system", "event", "version", "report_digest")]
-        row = sa.select(*(sa.literal(value, table.c[name].type) for name, value in values.items()))
-        unless_there = row.where(~sa.exists().where(*same))
-        with self._records.engine.begin() as connection:
-            connection.execute(table.insert().from_select(list(values), unless_there))
+        query = table.select().where(table.c.system == draft.system).order_by(table.c.sequence.desc()).limit(1)
+        row = connection.execute(query).mappings().first()
+        before = (row["sequence"], row["at"], row["hash"]) if row else (0, "", "")
+        # A clock that was set back must not reorder what happened.
+        entry = replace(draft, sequence=before[0] + 1, at=max(now(), before[1]), hash_before=before[2])
+        return replace(entry, hash=entry.sealed())
 
-    def champion(self, system: str) -> Entry | None:
-        """The promotion that is in force, or None."""
-        return next((entry for entry in reversed(self.entries(system)) if entry.event == "promoted"), None)
+    def _await_delivery(self, connection: "Connection", entry: Entry) -> None:
+        outbox = tables().outbox
+        # What a chain that somebody cut short has left here must not stop the next writer.
+        connection.execute(outbox.delete().where(outbox.c.system == entry.system, outbox.c.sequence == entry.sequence))
+        connection.execute(outbox.insert().values(system=entry.system, sequence=entry.sequence))
 
-    def entries(self, system: str) -> list[Entry]:
-        """Every entry of ``system``, oldest first."""
+    def _is_there(self, connection: "Connection", draft: Entry) -> bool:
         table = self._table
-        query = table.select().where(table.c.system == system).order_by(table.c.id)
+        same = [table.c[name] == getattr(draft, name) for name in ("system", "event", "version", "report_digest")]
+        return connection.execute(table.select().where(*same).limit(1)).first() is not None
+
+    def _require_free(self, drafts: Sequence[Entry], error: Exception) -> None:
+        for draft in drafts:
+            champion = self.champion(draft.system) if draft.generation else None
+            if champion and draft.generation and (champion.generation or 0) >= draft.generation:
+                raise StorageError(
+                    f"{draft.system}: generation {draft.generation} of the champion was decided by another run "
+                    "meanwhile. Remedy: materialise champion again; it compares with the new one."
+                ) from error
+
+    def _newest(self, system: str, before: int | None, *conditions: "ColumnElement[bool]") -> Entry | None:
+        table = self._table
+        query = table.select().where(table.c.system == system, *conditions)
+        query = query if before is None else query.where(table.c.sequence < before)
+        query = query.order_by(table.c.sequence.desc()).limit(1)
         with self._records.engine.connect() as connection:
-            rows = connection.execute(query).mappings()
-            return [Entry(**{name: row[name] for name in Entry.__dataclass_fields__}) for row in rows]
+            row = connection.execute(query).mappings().first()
+        return _entry(row) if row else None
 
-    @cached_property
+    @property
     def _table(self) -> "Table":
-        import sqlalchemy as sa
+        return tables().ledger
 
-        table = sa.Table(
-            "mlops_ledger",
-            sa.MetaData(),
-            sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-            sa.Column("system", sa.String(128), nullable=False, index=True),
-            sa.Column("event", sa.String(16), nullable=False),
-            sa.Column("version", sa.Integer, nullable=False),
-            sa.Column("previous", sa.Integer),
-            sa.Column("generation", sa.Integer),
-            sa.Column("reason", sa.Text, nullable=False),
-            sa.Column("model_digest", sa.String(64), nullable=False),
-            sa.Column("report_digest", sa.String(64), nullable=False),
-            sa.Column("run_id", sa.String(64), nullable=False),
-            sa.Column("at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
-            sa.UniqueConstraint("system", "generation", name="mlops_ledger_one_promotion"),
-        )
-        create(self._records.engine, table)
-        return table
+
+def now() -> str:
+    """This moment as the ledger writes it."""
+    return moment(datetime.now(UTC))
+
+
+def moment(at: datetime) -> str:
+    """``at`` in UTC as the ledger writes it; a time without a zone is taken as UTC."""
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _entry(row: "RowMapping") -> Entry:
+    values = {name: row[name] for name in _NAMES}
+    return Entry(**{**values, "details": json.loads(values["details"])})
+
+
+_NAMES = tuple(one.name for one in fields(Entry))
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
+
+def _canonical(value: Any) -> str:
+    return _ENCODER.encode(value)

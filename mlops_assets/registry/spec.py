@@ -1,14 +1,83 @@
-"""What a system declares about registration and promotion."""
+"""What a system declares about registration, promotion and the life of its versions."""
 
-from pydantic import Field
+from typing import Literal
 
-from mlops_assets.declared import Declared
+from pydantic import Field, model_validator
+
+from mlops_assets.declared import Declared, Mistake, one_of
+from mlops_assets.evaluation.cost import CostSpec
+from mlops_assets.evaluation.spec import SliceSpec
+
+ENVIRONMENTS = ("local", "ci", "staging", "prod")
+Promotion = Literal["automatic", "approval"]
+Ground = Literal["superior", "non_inferior", "non_inferior_fresher", "non_inferior_simpler"]
+
+
+class GuardSpec(Declared):
+    """One number that must not get worse when the champion changes."""
+
+    metric: str | None = None
+    """A metric, compared like the metric of the comparison, on the same rows."""
+    measure: str | None = None
+    """A number of a diagnosis, as ``<diagnosis>.<measure>``, compared between the two reports."""
+    margin: float = Field(ge=0)
+    """How much worse it may be: for a metric at the conservative end of the interval, in its own units."""
+    slice: SliceSpec | None = None
+    """Only these rows; with a metric."""
+
+    @model_validator(mode="after")
+    def _one_number(self) -> "GuardSpec":
+        if (self.metric is None) == (self.measure is None):
+            raise Mistake((), "a guard names either a metric or a measure")
+        if self.measure is not None and self.slice is not None:
+            raise Mistake(("slice",), f"the guard on {self.measure!r} takes no slice")
+        return self
+
+    @property
+    def name(self) -> str:
+        where = f" where {self.slice.column} is {self.slice.equals!r}" if self.slice else ""
+        return f"{self.metric or self.measure}{where}"
 
 
 class RegistrySpec(Declared):
-    """How a challenger is compared with the champion."""
+    """How a challenger is compared with the champion, and who decides."""
 
     metric: str | None = None
     """Metric of the comparison; by default accuracy or mean absolute error."""
+    cost: CostSpec | None = None
+    """What a wrong prediction costs; the mean cost is then what is compared instead of a metric."""
+    method: Literal["auto", "bootstrap", "bca", "delong", "mcnemar"] = "auto"
+    """Method of the interval. ``auto``: DeLong for roc_auc of two classes, McNemar for accuracy, else a paired
+    bootstrap."""
     margin: float = Field(default=0.0, ge=0)
-    """How much worse, in units of the metric, the challenger may be at the conservative end of the interval."""
+    """How much worse, in units of the metric, counts as not inferior: at the conservative end of the interval."""
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    """Confidence of the interval. An equal challenger is called superior in (1 - confidence) / 2 of all cases."""
+    promote_on: list[Ground] = ["superior"]
+    """What earns the place: ``superior``; ``non_inferior``, or only if ``_fresher`` (trained on data that landed later)
+    or ``_simpler`` (an artefact of at most half the size)."""
+    guards: list[GuardSpec] = []
+    """What must not get worse on the way."""
+    promotion: Promotion | dict[str, Promotion] = "automatic"
+    """``approval``: a person decides with ``mlops approve``; by environment, one not named is ``automatic``."""
+    approver_differs: bool = False
+    """Whether the approver must be another one than who registered the version."""
+    moved_alias: Literal["mark", "restore"] = "mark"
+    """An alias that was moved by hand is marked as ungated, or also moved back."""
+    keep: int = Field(default=10, ge=1)
+    """Versions that ``mlops archive`` leaves beside those that an alias carries."""
+
+    @model_validator(mode="after")
+    def _known_environments(self) -> "RegistrySpec":
+        for name in self.promotion if isinstance(self.promotion, dict) else ():
+            if name not in ENVIRONMENTS:
+                raise Mistake(
+                    ("promotion", name), f"{name!r} is not an environment. Environments: {one_of(ENVIRONMENTS)}"
+                )
+        return self
+
+    def promotion_in(self, environment: str) -> Promotion:
+        """Who decides in ``environment``."""
+        if isinstance(self.promotion, dict):
+            return self.promotion.get(environment, "automatic")
+        return self.promotion

@@ -21,6 +21,8 @@ class RegisteredVersion(Record):
     version: int
     model_digest: str
     model_uri: str
+    intervals_digest: str | None = None
+    """SHA-256 of the prediction intervals beside the artefact, where there are any."""
     features_digest: str
     dataset_digest: str
     predictions_uri: str
@@ -33,16 +35,19 @@ class RegisteredVersion(Record):
 
 
 class ChampionDecision(Record):
-    """Whether a registered version became champion, and why; its digest is that of its report."""
+    """What was decided about a registered version, and why; its digest is that of its report."""
 
     stage: ClassVar[str] = "champion"
 
     declaration: str
     """Digest of the declaration and engineering code that led here; unchanged means nothing to run again."""
     version: int
-    decision: Literal["promoted", "kept"]
-    champion: int
-    """The champion after the decision."""
+    decision: Literal["promoted", "kept", "requested"]
+    """``kept``: the champion stays. ``requested``: it stays until a person approves."""
+    standing: str = ""
+    """``superior``, ``non-inferior``, ``inferior``, ``undecided``, ``first`` or ``not compared``."""
+    champion: int | None
+    """The champion after the decision; None: there is none yet."""
     previous: int | None = None
     """The champion before it."""
     reason: str

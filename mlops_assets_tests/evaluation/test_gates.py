@@ -116,7 +116,9 @@ def test_beating_the_baseline_carries_the_paired_difference(evidence: Evidence) 
     verdict = judge(GateSpec(check="beats_baseline"), evidence)
     assert verdict.value == pytest.approx(0.9 - 1 / 3)
     assert verdict.details == {
-        **{"metric": "accuracy", "model": pytest.approx(0.9), "baseline": pytest.approx(1 / 3)},
+        "metric": "accuracy",
+        "model": pytest.approx(0.9),
+        "baseline": pytest.approx(1 / 3),
         "min_rows": 30,
     }
     assert verdict.interval is not None

@@ -48,6 +48,20 @@ def test_equal_seeds_give_equal_importance_and_the_frame_is_left_alone(
     pd.testing.assert_frame_equal(fitted[1], before)
 
 
+def test_predictions_run_on_one_thread(fitted: tuple[Any, pd.DataFrame, Outcomes]) -> None:
+    from threadpoolctl import threadpool_info
+
+    seen = []
+
+    class Watched:
+        def predict(self, inputs: pd.DataFrame) -> np.ndarray:
+            seen.extend(pool["num_threads"] for pool in threadpool_info())
+            return fitted[0].predict(inputs)
+
+    assert permutation_importance(Watched(), *fitted[1:], "r2") == permutation_importance(*fitted, "r2")
+    assert set(seen) == {1}
+
+
 def test_rows_are_capped_by_the_predictions_that_they_cost(fitted: tuple[Any, pd.DataFrame, Outcomes]) -> None:
     assert permutation_importance(*fitted, "r2", repeats=5, most_predictions=1500).rows == 100
     found = permutation_importance(*fitted, "r2", repeats=5, most_predictions=300)

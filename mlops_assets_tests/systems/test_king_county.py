@@ -7,11 +7,13 @@ import pytest
 from mlops_assets.dataset.quarantine import read_quarantine
 from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
 from mlops_assets.declaration import read_declaration
+from mlops_assets.evaluation.diagnosis import Diagnosis
+from mlops_assets.evaluation.report import Report
 from mlops_assets.evaluation.version import EvaluationReport
 from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model.version import ModelVersion
 from mlops_assets.spec import SystemSpec
-from mlops_assets_tests.platform import Platform, checks
+from mlops_assets_tests.platform import Platform, changed, checks
 
 KING_COUNTY = """\
 type: mlops_assets.component.MLSystem
@@ -89,6 +91,33 @@ def test_king_county_becomes_champion_within_its_published_errors(
     model = records.latest(ModelVersion, "king_county")
     assert model and model.onnx_digest is None
     assert "TransformedTargetRegressor" in model.onnx_note
+    by_price = conformal(platform, report)
+    assert 0.885 <= (by_price.measures[0].value or 0) <= 0.915
+    assert "under-covered: prediction part 4 of 4" in by_price.headline
+    assert coverages(by_price)[0] > 0.95 and coverages(by_price)[3] < 0.8
+
+    mended = changed(
+        king_county,
+        model={**king_county.model.model_dump(), "intervals": {"by": "prediction"}},
+        evaluation={**king_county.evaluation.model_dump(), "diagnoses": ["conformal"]},
+    )
+    assert platform.run(mended, "model", "evaluation").success
+    report = records.latest(EvaluationReport, "king_county")
+    assert report and report.model_digest == model.digest
+    own = conformal(platform, report)
+    assert 0.885 <= (own.measures[0].value or 0) <= 0.915
+    assert coverages(own) == pytest.approx([0.9] * 4, abs=0.03)
+    assert "no segment is under-covered" in own.headline
+
+
+def conformal(platform: Platform, record: EvaluationReport) -> Diagnosis:
+    text = platform.tracking.fetch(record.report_uri, platform.folder / record.digest).read_bytes()
+    return next(one for one in Report.model_validate_json(text).diagnoses if one.name == "conformal")
+
+
+def coverages(found: Diagnosis) -> list[float]:
+    """Of the quarters by predicted price."""
+    return [float(row[2] or 0) for row in found.tables[0].rows if str(row[0]).startswith("prediction")]
 
 
 def test_both_sales_of_a_house_are_in_one_part(platform: Platform, king_county: SystemSpec, shared_data: Path):

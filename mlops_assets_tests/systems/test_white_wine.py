@@ -62,6 +62,7 @@ def test_a_naive_random_split_is_blocked_for_its_copies(platform: Platform, wine
     assert (dataset.rows, dataset.duplicates) == (4_898, 937)
     overlap = next(verdict for verdict in features.verdicts if verdict.name == "no_overlap")
     assert overlap.blocks and 300 < (overlap.value or 0) < 937
+    assert "as 937 rows repeat another one" in overlap.reason
     assert platform.storage.records.latest(ModelVersion, spec.name) is None
     assert "no_overlap failed" in failure(platform.run(spec, "model"), "good_wine__model")
 
@@ -75,5 +76,5 @@ def test_with_the_platforms_split_the_accuracy_is_the_honest_one(platform: Platf
     report = platform.storage.records.latest(EvaluationReport, spec.name)
     assert report
     accuracy = next(metric for metric in report.metrics if metric.name == "accuracy")
-    assert accuracy.value == pytest.approx(HONEST, abs=0.03)
+    assert accuracy.value == pytest.approx(HONEST, abs=0.02)
     assert (accuracy.interval or (0, 1))[1] < CONTAMINATED

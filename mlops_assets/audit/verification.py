@@ -1,0 +1,229 @@
+"""Verification: does everything that a registered version rests on still say what was recorded?"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from mlops_assets.audit.dataset_content import members, require_content, require_landed_files
+from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
+from mlops_assets.errors import StorageError
+from mlops_assets.evaluation.predictions import read_predictions
+from mlops_assets.model.artefact import digest
+from mlops_assets.model.intervals import FILE as INTERVALS
+from mlops_assets.model.intervals import read_intervals
+from mlops_assets.model.version import ModelVersion
+from mlops_assets.registry import chain
+from mlops_assets.registry.custody import Custody
+from mlops_assets.registry.evidence import features_of, model_of, own_report, round_trip
+from mlops_assets.registry.version import RegisteredVersion
+
+BACKUP = "Remedy: restore it from a backup, or choose another version"
+ONNX = "model.onnx"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one look at the stored evidence found."""
+
+    name: str
+    ok: bool
+    told: str
+    """What was found equal, or what is wrong and what to do."""
+
+
+def verify(custody: Custody, number: int, folder: Path) -> Iterator[Finding]:
+    """Look at every part of the evidence of one registered version, fetched into ``folder``, as it is stored now.
+
+    Raises:
+        StorageError: if there is no record of the version.
+    """
+    evidence = Evidence(custody, custody.version(number), folder)
+    for name, look in evidence.looks().items():
+        yield _found(name, look)
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """One registered version, and each way to look at what it rests on; a look raises, or tells what it found."""
+
+    custody: Custody
+    version: RegisteredVersion
+    folder: Path
+
+    def looks(self) -> dict[str, Callable[[], str]]:
+        """Every look that applies, in the order of the report."""
+        looks: dict[str, Callable[[], str]] = {
+            "registry": self.registry,
+            "ledger": self.ledger,
+            "lineage": self.lineage,
+            "artefact": self.artefact,
+        }
+        kept = self.custody.store.records.find(ModelVersion, self.version.system, self.version.model_digest)
+        if kept is not None and kept.onnx_digest:
+            looks["onnx"] = self.onnx
+        if kept is not None and kept.intervals_digest:
+            looks["intervals"] = self.intervals
+        if kept is not None and kept.baselines:
+            looks["baselines"] = self.baselines
+        return looks | {
+            "report": self.report,
+            "predictions": self.predictions,
+            "dataset": self.dataset,
+            "batches": self.batches,
+            "features": self.features,
+            "round_trip": self.round_trip,
+        }
+
+    def registry(self) -> str:
+        """The registry's entry names this report and this model."""
+        from mlops_assets.resources.registry import REPORT_TAG
+
+        tags = self.custody.registry.version(self.version.version).tags
+        for tag, recorded in ((REPORT_TAG, self.version.digest), ("mlops.model_digest", self.version.model_digest)):
+            if tags.get(tag) != recorded:
+                raise StorageError(
+                    f"{self.version.name} carries {tag} {tags.get(tag, 'nothing')[:12]!r}, recorded was "
+                    f"{recorded[:12]!r}. Remedy: set the tag back, and find out who may change the registry"
+                )
+        return f"version {self.version.version} names report {self.version.digest[:12]} and its model"
+
+    def ledger(self) -> str:
+        """The chain holds, and its entry about the registration names the same digests as the record."""
+        ledger, system = self.custody.ledger, self.version.system
+        found = chain.verify(system, ledger.chain(system), self.custody.registry.noted())
+        if not found.ok:
+            raise StorageError(f"{found.broken}. Remedy: restore the ledger from a backup, and find out who changed it")
+        entry = ledger.latest(system, "registered", version=self.version.version)
+        if entry is None:
+            raise StorageError(f"the ledger has no registration of {self.version.name}. Remedy: restore the ledger")
+        named = (entry.model_digest, entry.report_digest)
+        if named != (self.version.model_digest, self.version.digest):
+            raise StorageError(
+                f"entry {entry.sequence} registers model {named[0][:12]} on report {named[1][:12]}, the record says "
+                f"{self.version.model_digest[:12]} on {self.version.digest[:12]}. Remedy: restore the records"
+            )
+        return f"{found.entries:,} entries in one chain; entry {entry.sequence} names the same digests as the record"
+
+    def lineage(self) -> str:
+        """The records of model, features and dataset follow from each other."""
+        features, dataset = features_of(self.custody.store, self.model), self._dataset
+        for what, named, recorded in (
+            ("features", self.version.features_digest, self.model.features_digest),
+            ("dataset", self.version.dataset_digest, self.model.dataset_digest),
+            ("dataset", features.dataset_digest, dataset.digest),
+        ):
+            if named != recorded:
+                raise StorageError(
+                    f"{self.version.name} names {what} {named[:12]}, its model {recorded[:12]}. "
+                    "Remedy: restore the database of the records"
+                )
+        return f"model {self.model.digest[:12]} ← features {features.digest[:12]} ← dataset {dataset.digest[:12]}"
+
+    def artefact(self) -> str:
+        """The pipeline as the registry has it now."""
+        self._require(digest(self.fetched / "model.skops"), self.version.model_digest, "model.skops")
+        return f"model.skops has digest {self.version.model_digest[:12]}"
+
+    def onnx(self) -> str:
+        """The ONNX copy beside it."""
+        assert self.model.onnx_digest is not None
+        self._require(_sha256(self.fetched / ONNX), self.model.onnx_digest, ONNX)
+        return f"{ONNX} has digest {self.model.onnx_digest[:12]}"
+
+    def intervals(self) -> str:
+        """What prediction intervals or label sets are made from."""
+        assert self.model.intervals_digest is not None
+        read_intervals(self.fetched / INTERVALS, self.model.intervals_digest)
+        return f"{INTERVALS} has digest {self.model.intervals_digest[:12]}"
+
+    def baselines(self) -> str:
+        """The models that the report compares with."""
+        uri = f"runs:/{self.model.mlflow_run_id}/baselines"
+        fetched = self.custody.tracking.fetch(uri, self.folder / "baselines")
+        for name, recorded in self.model.baselines.items():
+            self._require(digest(fetched / f"{name}.skops"), recorded, f"baselines/{name}.skops")
+        return f"{', '.join(sorted(self.model.baselines))}: digests hold"
+
+    def report(self) -> str:
+        """The report that the version was registered on."""
+        own_report(self.custody.store, self.custody.tracking, self.version, self.folder / "report")
+        return f"report.json has digest {self.version.digest[:12]}, is about this model, and passed"
+
+    def predictions(self) -> str:
+        """The test predictions that the report was made from."""
+        stored = read_predictions(self._fetched_predictions, self.version.predictions_digest)
+        return f"{len(stored):,} test predictions have digest {self.version.predictions_digest[:12]}"
+
+    def dataset(self) -> str:
+        """Every row of the dataset version."""
+        return require_content(self.custody.store, self._dataset, self._members)
+
+    def batches(self) -> str:
+        """The landed files that the dataset version was made from."""
+        return require_landed_files(self.custody.store, self._dataset, self._members)
+
+    def features(self) -> str:
+        """The features table at the recorded version."""
+        from mlops_assets.features.table import read_features
+
+        version = features_of(self.custody.store, self.model)
+        found = read_features(self.custody.store, version)["_part"].value_counts().to_dict()
+        recorded = {part: rows for part, rows in version.rows.items() if rows}
+        if found != recorded:
+            raise StorageError(
+                f"features {version.digest[:12]} hold {found} rows, recorded were {recorded}. "
+                "Remedy: materialise the features again"
+            )
+        return f"version {version.table_version} holds {sum(found.values()):,} rows, each in its part"
+
+    def round_trip(self) -> str:
+        """The stored model, asked again."""
+        stored = read_predictions(self._fetched_predictions, self.version.predictions_digest)
+        verdict = round_trip(self.custody.store, self.model, stored, self.fetched)
+        if not verdict.passed:
+            raise StorageError(f"{verdict.reason}. Remedy: use the libraries of the run's environment.txt")
+        return f"all {verdict.rows:,} test predictions are repeated bit for bit"
+
+    @cached_property
+    def model(self) -> ModelVersion:
+        return model_of(self.custody.store, self.version)
+
+    @cached_property
+    def fetched(self) -> Path:
+        """The registered version's folder, as the registry has it now."""
+        uri = f"models:/{self.version.system}/{self.version.version}"
+        return self.custody.tracking.fetch(uri, self.folder / "artefact")
+
+    @cached_property
+    def _fetched_predictions(self) -> Path:
+        return self.custody.tracking.fetch(self.version.predictions_uri, self.folder / "predictions")
+
+    @cached_property
+    def _members(self) -> dict[str, BatchOutcome]:
+        return members(self.custody.store, self._dataset)
+
+    @property
+    def _dataset(self) -> DatasetVersion:
+        found = self.custody.store.records.find(DatasetVersion, self.version.system, self.version.dataset_digest)
+        if found is None:
+            raise StorageError(f"dataset {self.version.dataset_digest[:12]} has no record. Remedy: restore the records")
+        return found
+
+    def _require(self, found: str, recorded: str, name: str) -> None:
+        if found != recorded:
+            raise StorageError(f"{name} has digest {found[:12]}, recorded was {recorded[:12]}. {BACKUP}")
+
+
+def _found(name: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, True, look())
+    except Exception as error:  # damage shows in whatever a library raises on it, and each is a finding
+        told = " ".join(str(error).split())
+        told = told if isinstance(error, StorageError) else f"{type(error).__name__}: {told}"
+        return Finding(name, False, told if "Remedy: " in told else f"{told.rstrip('.')}. {BACKUP}")
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,239 @@
+"""The model card of a registered version: filled from its evidence, with a mark where a person must write."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlops_assets.card import basis, findings
+from mlops_assets.card.annex import annex
+from mlops_assets.card.document import Block, Cell, Facts, Missing, Part, Section, Table, Text, listed
+from mlops_assets.card.dossier import Dossier, dossier
+from mlops_assets.card.spec import CardSpec
+from mlops_assets.evaluation.figures import figure
+from mlops_assets.registry.spec import Ground
+
+if TYPE_CHECKING:
+    from mlops_assets.registry.custody import Custody
+
+LABELS = {
+    "intended_use": "Intended use",
+    "out_of_scope": "Out of scope",
+    "human_oversight": "Human oversight",
+    "limitations": "Known limits",
+    "provider": "Provider",
+    "contact": "Contact",
+    "deployment": "Where it runs",
+    "instructions": "Instructions for use",
+    "design": "Design",
+    "data_origin": "Origin of the data",
+    "metric_choice": "Choice of metrics",
+    "risks": "Risks",
+    "cybersecurity": "Cybersecurity",
+    "standards": "Standards",
+    "conformity": "Conformity",
+    "monitoring": "Monitoring",
+}
+GROUNDS: dict[Ground, str] = {
+    "superior": "superior",
+    "non_inferior": "not inferior",
+    "non_inferior_fresher": "not inferior, and trained on data that landed later",
+    "non_inferior_simpler": "not inferior, and simpler",
+}
+PURPOSE = ("intended_use", "out_of_scope", "human_oversight", "risks", "provider", "contact")
+USE = ("deployment", "instructions", "monitoring", "cybersecurity", "standards", "conformity")
+
+
+class Card(Part):
+    """One version's card; equal evidence gives equal cards."""
+
+    system: str
+    version: int
+    description: str
+    standing: str
+    """Whether it is, was, or never was champion."""
+    champion: bool
+    headline: tuple[str, str] | None
+    """Primary metric: its value, and what it is."""
+    facts: list[tuple[str, Cell]]
+    missing: int
+    """Texts that a person must still write."""
+    sections: list[Section]
+
+    @property
+    def title(self) -> str:
+        return f"{self.system.replace('_', ' ').capitalize()}, version {self.version}"
+
+
+def model_card(custody: "Custody", number: int, folder: Path) -> Card:
+    """The card of version ``number``; what it needs is fetched into ``folder``.
+
+    Raises:
+        StorageError: if a record is missing, or the stored report is not the one that was recorded.
+        GateRefused: if the report is about another model, or did not pass.
+    """
+    return filled(dossier(custody, number, folder))
+
+
+def filled(known: Dossier) -> Card:
+    """The card of what is known."""
+    sections = _sections(known)
+    return Card(
+        system=known.spec.name,
+        version=known.version.version,
+        description=known.spec.description,
+        standing=_standing(known),
+        champion=any(end is None for _, end in known.reigns),
+        headline=_headline(known),
+        facts=_glance(known),
+        missing=sum(isinstance(block, Missing) for section in sections for block in section.blocks),
+        sections=sections,
+    )
+
+
+def _sections(known: Dossier) -> list[Section]:
+    declared = known.spec.card
+    return [
+        _purpose(known),
+        _with(basis.data(known), _text(declared, "data_origin")),
+        basis.contract(known),
+        basis.features(known),
+        _with(basis.training(known), _text(declared, "design")),
+        _with(findings.evaluation(known), _text(declared, "metric_choice")),
+        findings.fairness(known),
+        findings.intervals(known),
+        Section(title="Limits", blocks=[_text(declared, "limitations"), *findings.limits(known)]),
+        _decisions(known),
+        _operation(known),
+        annex(known),
+        _digests(known),
+    ]
+
+
+def _purpose(known: Dossier) -> Section:
+    declared = known.spec.card
+    what: Block = (
+        Text(label="What it decides", text=known.spec.description)
+        if known.spec.description.strip()
+        else Missing(label="What it decides", key="description", what="What the system decides, for whom.")
+    )
+    owners: Block = (
+        Text(label="Owners", text=listed(known.spec.owners))
+        if known.spec.owners
+        else Missing(label="Owners", key="owners", what="Who answers for the system.")
+    )
+    return Section(title="Purpose and use", blocks=[what, *(_text(declared, key) for key in PURPOSE), owners])
+
+
+def _text(declared: CardSpec, key: str) -> Block:
+    written = getattr(declared, key).strip()
+    if written:
+        return Text(label=LABELS[key], text=written)
+    return Missing(label=LABELS[key], key=f"card.{key}", what=CardSpec.model_fields[key].description or "")
+
+
+def _with(section: Section, *blocks: Block) -> Section:
+    return section.model_copy(update={"blocks": [*blocks, *section.blocks]})
+
+
+def _standing(known: Dossier) -> str:
+    if known.reigns:
+        begin, end = known.reigns[-1]
+        until = f"Champion until {_day(end.at)}" if end else f"Champion since {_day(begin.at)}"
+        return f"{until}: {begin.reason}"
+    last = next(
+        (one for one in reversed(known.own_entries) if one.event in ("archived", "declined", "requested")), None
+    )
+    told = {"archived": "archived", "declined": "declined by a person", "requested": "waiting for approval"}
+    return f"Registered, never champion{f'; {told[last.event]} on {_day(last.at)}' if last else ''}"
+
+
+def _headline(known: Dossier) -> tuple[str, str] | None:
+    metric = known.report.metric(known.report.primary)
+    if metric is None or metric.value is None:
+        return None
+    told = metric.title
+    if metric.interval:
+        told += f", {known.report.confidence:.0%} interval {figure(metric.interval[0])} to {figure(metric.interval[1])}"
+    simple = metric.baselines.get("simple")
+    return figure(metric.value), told + (f"; simple baseline {figure(simple.value)}" if simple else "")
+
+
+def _glance(known: Dossier) -> list[tuple[str, Cell]]:
+    gates = known.report.gates
+    return [
+        ("Task", f"{known.report.task} of {known.report.target}"),
+        ("Gates passed", f"{sum(gate.passed for gate in gates)} of {len(gates)}"),
+        ("Rows of data", known.dataset.rows),
+        ("Test rows", known.report.test_rows),
+        ("Registered", _day(known.registered.at) if known.registered else "not in the ledger"),
+        ("Estimator", known.model.estimator.replace(":", ".").rpartition(".")[2]),
+        ("Owners", listed(known.spec.owners) or "not declared"),
+    ]
+
+
+def _decisions(known: Dossier) -> Section:
+    rows: list[list[Cell]] = [
+        [one.sequence, _moment(one.at), one.event, one.version, one.actor, one.reason, one.hash[:12]]
+        for one in known.own_entries
+    ]
+    columns = ["Entry", "When (UTC)", "What", "Version", "Who", "Why", "Hash"]
+    reigns: list[list[Cell]] = [
+        [begin.generation, _moment(begin.at), _moment(end.at) if end else "today", end.event if end else None]
+        for begin, end in known.reigns
+    ]
+    blocks: list[Block] = [Table(caption="Entries of the ledger about this version", columns=columns, rows=rows)]
+    if reigns:
+        named = ["Generation", "From (UTC)", "Until", "Ended by"]
+        blocks.insert(0, Table(caption="When it was champion", columns=named, rows=reigns))
+    return Section(title="Decisions", blocks=blocks)
+
+
+def _operation(known: Dossier) -> Section:
+    spec, registry, automation = known.spec, known.spec.registry, known.spec.automation
+    policy = registry.promotion
+    by_environment = (
+        ", ".join(f"{where}: {how}" for where, how in policy.items()) if isinstance(policy, dict) else policy
+    )
+    compared = "declared cost" if registry.cost else registry.metric or known.report.primary
+    facts: list[tuple[str, Cell]] = [
+        ("Who promotes", by_environment),
+        ("Compared by", f"{compared}, margin {registry.margin:g}, {registry.confidence:.0%} confidence"),
+        ("Grounds for promotion", listed(GROUNDS[ground] for ground in registry.promote_on)),
+        ("Guards", listed(guard.name for guard in registry.guards) or "none"),
+        ("Trained on a schedule", automation.train or "no"),
+        ("Trained on new data", "yes" if automation.on_new_data else "no"),
+        ("Put the champion before it back", f"mlops rollback {spec.name} --reason …"),
+        ("Check every digest", f"mlops verify {spec.name} {known.version.version}"),
+    ]
+    return Section(title="Operation", blocks=[Facts(items=facts), *(_text(spec.card, key) for key in USE)])
+
+
+def _digests(known: Dossier) -> Section:
+    model, version = known.model, known.version
+    last = known.entries[-1] if known.entries else None
+    named = {
+        "Report": version.digest,
+        "Model": model.digest,
+        "ONNX copy": model.onnx_digest,
+        "Prediction intervals": model.intervals_digest,
+        **{f"Baseline {name}": digest for name, digest in sorted(model.baselines.items())},
+        "Test predictions": version.predictions_digest,
+        "Features": known.features.digest,
+        "Split": known.features.plan.digest,
+        "Dataset": known.dataset.digest,
+        "Code version": model.code_version,
+        "Ledger, last entry": last.hash if last else None,
+    }
+    facts: list[tuple[str, Cell]] = [(name, digest) for name, digest in named.items() if digest]
+    told = (
+        "The report was read again and has its recorded digest; otherwise there would be no card. The other digests "
+        f"are those on record: mlops verify {known.spec.name} {version.version} checks what is stored against them."
+    )
+    return Section(title="Digests", blocks=[Text(text=told), Facts(items=facts)])
+
+
+def _day(at: str) -> str:
+    return at[:10]
+
+
+def _moment(at: str) -> str:
+    return at[:19].replace("T", " ")

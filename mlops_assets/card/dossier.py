@@ -1,0 +1,119 @@
+"""Dossier: every record about one registered version, and its report, re-read and found unchanged."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
+from mlops_assets.errors import StorageError, TrackingError
+from mlops_assets.features.version import FeaturesVersion
+from mlops_assets.model.environment import code_version
+from mlops_assets.model.version import ModelVersion
+from mlops_assets.registry.custody import Custody
+from mlops_assets.registry.evidence import features_of, model_of, own_report
+from mlops_assets.registry.ledger import Entry
+from mlops_assets.registry.version import RegisteredVersion
+from mlops_assets.spec import SystemSpec
+
+if TYPE_CHECKING:
+    from mlops_assets.evaluation.report import Report
+
+CHANGES = ("promoted", "rolled back")
+
+
+@dataclass(frozen=True, eq=False)
+class Dossier:
+    """What the card is filled from."""
+
+    spec: SystemSpec
+    version: RegisteredVersion
+    report: "Report"
+    model: ModelVersion
+    features: FeaturesVersion
+    dataset: DatasetVersion
+    batches: list[BatchOutcome]
+    """Accepted ones of this dataset version, in the order of their commits."""
+    entries: list[Entry]
+    """The system's ledger, oldest first."""
+    environment: dict[str, str]
+    """Version by distribution, as logged with the training run; empty where it cannot be read."""
+    environment_note: str = ""
+    """Why it cannot be read."""
+
+    @cached_property
+    def unchanged(self) -> bool:
+        """Whether the declaration and the platform's release are those that the model was made with."""
+        return code_version(self.spec) == self.model.code_version
+
+    @property
+    def registered(self) -> Entry | None:
+        return next((one for one in self.entries if one.event == "registered" and self._is_about(one)), None)
+
+    @property
+    def own_entries(self) -> list[Entry]:
+        """Entries about this version, and those that took the champion's place from it."""
+        number = self.version.version
+        return [one for one in self.entries if self._is_about(one) or (one.event in CHANGES and one.previous == number)]
+
+    @property
+    def reigns(self) -> list[tuple[Entry, Entry | None]]:
+        """From which entry to which this version was champion; None: it still is."""
+        changes = [one for one in self.entries if one.event in CHANGES]
+        ends = [*changes[1:], None]
+        return [(one, end) for one, end in zip(changes, ends, strict=True) if self._is_about(one)]
+
+    def _is_about(self, entry: Entry) -> bool:
+        return entry.version == self.version.version
+
+
+def dossier(custody: Custody, number: int, folder: Path) -> Dossier:
+    """Gather the evidence of one version.
+
+    Raises:
+        StorageError: if a record is missing, or the stored report is not the one that was recorded.
+        GateRefused: if the report is about another model, or did not pass.
+    """
+    store, version = custody.store, custody.version(number)
+    report = own_report(store, custody.tracking, version, folder / "report")
+    model = model_of(store, version)
+    dataset = store.records.find(DatasetVersion, version.system, version.dataset_digest)
+    if dataset is None:
+        raise StorageError(f"{version.name} names dataset {version.dataset_digest[:12]}, of which there is no record")
+    environment, note = _environment(custody, model, folder)
+    return Dossier(
+        spec=custody.spec,
+        version=version,
+        report=report,
+        model=model,
+        features=features_of(store, model),
+        dataset=dataset,
+        batches=_batches(custody, dataset),
+        entries=custody.ledger.entries(version.system),
+        environment=environment,
+        environment_note=note,
+    )
+
+
+def _batches(custody: Custody, dataset: DatasetVersion) -> list[BatchOutcome]:
+    """What the records say had been accepted, and not yet retracted, when the dataset version was made."""
+    fates: dict[str, BatchOutcome] = {}
+    for outcome in custody.store.records.history(BatchOutcome, dataset.system):
+        if outcome.table_version is not None and outcome.table_version <= dataset.table_version:
+            fates[outcome.digest] = outcome
+    accepted = [outcome for outcome in fates.values() if outcome.outcome == "accepted"]
+    if len(accepted) != dataset.batches:
+        raise StorageError(
+            f"The records know {len(accepted)} batches of dataset {dataset.digest[:12]} of {dataset.system}, it was "
+            f"made from {dataset.batches}. Remedy: restore the database of the records"
+        )
+    return sorted(accepted, key=lambda outcome: outcome.table_version or 0)
+
+
+def _environment(custody: Custody, model: ModelVersion, folder: Path) -> tuple[dict[str, str], str]:
+    try:
+        path = custody.tracking.fetch(f"runs:/{model.mlflow_run_id}/environment.txt", folder / "environment")
+    except TrackingError as error:
+        return {}, str(error)
+    lines = (line.partition("==") for line in path.read_text(encoding="utf-8").splitlines() if "==" in line)
+    return {name: version for name, _, version in lines}, ""

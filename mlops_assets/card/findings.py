@@ -1,0 +1,201 @@
+"""The card's findings: evaluation, fairness, prediction intervals and limits, from the version's own report."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from mlops_assets.card.document import Block, Cell, Section, Table, Text, listed, verdicts
+from mlops_assets.evaluation.catalogue import DIAGNOSES, diagnoses_of
+from mlops_assets.evaluation.figures import figure
+from mlops_assets.evaluation.summary import UNKNOWN
+
+if TYPE_CHECKING:
+    from mlops_assets.card.dossier import Dossier
+    from mlops_assets.declared import Task
+    from mlops_assets.evaluation.diagnosis import Diagnosis
+    from mlops_assets.evaluation.diagnosis import Table as Numbers
+    from mlops_assets.evaluation.intervals import Interval
+    from mlops_assets.evaluation.report import Report
+
+MOST_ROWS = 12
+SIGNIFICANT, WORSE = "significant", "worse"
+"""Column of the table of slices, and what stands there."""
+OWN_SECTION = ("fairness", "conformal")
+"""Diagnoses that have a section of their own."""
+
+
+def evaluation(known: "Dossier") -> Section:
+    """Metrics with intervals, gates with verdicts, and what each diagnosis found."""
+    report = known.report
+    blocks: list[Block] = [_metrics(report)]
+    if report.decision:
+        blocks.append(Text(label="Decision", text=report.decision))
+    if report.per_class:
+        blocks.append(_classes(report))
+    blocks.append(verdicts("Gates: conditions that this version had to meet", report.gates))
+    blocks.append(verdicts("Proofs at registration", known.version.verdicts))
+    if report.bounds:
+        changed: list[list[Cell]] = [
+            [one.gate, one.version, one.then, one.now, "loosened" if one.loosened else "not loosened"]
+            for one in report.bounds
+        ]
+        columns = ["Gate", "Champion", "Asked then", "Asked now", "Change"]
+        blocks.append(
+            Table(caption="Gates that asked an earlier champion for something else", columns=columns, rows=changed)
+        )
+    blocks.append(_importance(report))
+    looked = [one for one in report.diagnoses if one.name not in OWN_SECTION]
+    if looked:
+        found: list[list[Cell]] = [[one.title, one.headline] for one in looked]
+        blocks.append(Table(caption="A closer look", columns=["Diagnosis", "What was found"], rows=found))
+    slices = _diagnosis(report, "slices")
+    if slices:
+        blocks += _tables(slices)
+    return Section(title="Evaluation", blocks=blocks)
+
+
+def fairness(known: "Dossier") -> Section:
+    """How differently groups are treated, where that was examined."""
+    found = _diagnosis(known.report, "fairness")
+    if found is None:
+        declared = known.spec.evaluation.protected
+        told = f"Protected columns are {listed(declared)}" if declared else "No protected column is declared"
+        why = "only groups of protected columns of a two-class system are compared"
+        return Section(title="Fairness", blocks=[Text(label="Not evaluated", text=f"{told}; {why}.")])
+    return Section(title="Fairness", blocks=_examined(found))
+
+
+def intervals(known: "Dossier") -> Section:
+    """What prediction intervals or label sets promise, and keep."""
+    found = _diagnosis(known.report, "conformal")
+    note: list[Block] = [Text(label="Stored with the model", text=known.model.intervals_note or "no intervals")]
+    return Section(title="Prediction intervals", blocks=[*note, *(_examined(found) if found else [])])
+
+
+def limits(known: "Dossier") -> list[Block]:
+    """What was not evaluated and why, and where the model is weak."""
+    report = known.report
+    blocks: list[Block] = [
+        Text(
+            label="Test rows",
+            text=f"Every figure is of {report.test_rows:,} rows"
+            + (f", resampled by {report.group}" if report.group else "")
+            + f"; intervals are of {report.confidence:.0%} confidence. Other rows may be served worse.",
+        )
+    ]
+    for name, label in (("slices", "Slices"), ("conformal", "Coverage"), ("fairness", "Groups")):
+        found = _diagnosis(report, name)
+        if found is not None:
+            blocks.append(Text(label=label, text=found.headline))
+    blocks += _worse_slices(report)
+    warned = [gate for gate in report.gates if not gate.passed]
+    if warned:
+        blocks.append(verdicts("Gates that were not passed and only warn", warned))
+    gaps: list[list[Cell]] = [[what, why] for what, why in _unexamined(report)]
+    if gaps:
+        blocks.append(Table(caption="What was not evaluated", columns=["What", "Why"], rows=gaps))
+    if report.notes:
+        blocks.append(Text(label="Notes of the report", text=" ".join(report.notes)))
+    return blocks
+
+
+def _metrics(report: "Report") -> Table:
+    columns = ["Metric", "Better", "Value", f"{report.confidence:.0%} interval"]
+    columns += [f"{name.capitalize()} baseline" for name in report.baselines]
+    rows: list[list[Cell]] = []
+    for metric in report.metrics:
+        baselines = (metric.baselines.get(name) for name in report.baselines)
+        rows.append(
+            [
+                f"{metric.title} (primary)" if metric.name == report.primary else metric.title,
+                "higher" if metric.greater_is_better else "lower",
+                f"not evaluated: {metric.note}" if metric.value is None else metric.value,
+                _range(metric.interval),
+                *(baseline.value if baseline else None for baseline in baselines),
+            ]
+        )
+    return Table(caption=f"Metrics on {report.test_rows:,} test rows", columns=columns, rows=rows)
+
+
+def _classes(report: "Report") -> Table:
+    rows: list[list[Cell]] = [
+        [str(one.label), one.precision, one.recall, one.f1, one.support, one.predicted] for one in report.per_class
+    ]
+    columns = ["Class", "Precision", "Recall", "F1", "Test rows", "Predicted"]
+    return Table(caption="By class", columns=columns, rows=rows)
+
+
+def _importance(report: "Report") -> Block:
+    found = report.importance
+    if not found.features:
+        return Text(label="Permutation importance", text=f"not evaluated: {found.note}")
+    rows: list[list[Cell]] = [[one.feature, one.mean, one.sd] for one in found.features[:MOST_ROWS]]
+    caption = f"What the model relies on: loss of {found.metric} when a feature is shuffled"
+    return Table(caption=caption, columns=["Feature", "Mean loss", "Standard deviation"], rows=rows)
+
+
+def _examined(found: "Diagnosis") -> list[Block]:
+    rows: list[list[Cell]] = [
+        [
+            one.name.replace("_", " "),
+            "not evaluated" if one.value is None else one.value,
+            _range(one.interval),
+            one.rows,
+            one.note or None,
+        ]
+        for one in found.measures
+    ]
+    columns = ["Measure", "Value", "Interval", "Rows", "Note"]
+    numbers = Table(caption=f"{found.title}: numbers that a gate can name", columns=columns, rows=rows)
+    return [Text(text=found.headline), numbers, *_tables(found), *(Text(text=note) for note in found.notes)]
+
+
+def _tables(found: "Diagnosis") -> list[Block]:
+    return [_shortened(table) for table in found.tables]
+
+
+def _shortened(table: "Numbers") -> Table:
+    cut = f"; the first {MOST_ROWS} of {len(table.rows)}" if len(table.rows) > MOST_ROWS else ""
+    return Table(caption=f"{table.title}{cut}", columns=table.columns, rows=table.rows[:MOST_ROWS])
+
+
+def _worse_slices(report: "Report") -> list[Block]:
+    found = _diagnosis(report, "slices")
+    judged = [table for table in (found.tables if found else ()) if SIGNIFICANT in table.columns]
+    worse = [row for table in judged for row in table.rows if row[table.columns.index(SIGNIFICANT)] == WORSE]
+    if not worse:
+        return []
+    return [Table(caption="Slices that are significantly worse", columns=judged[0].columns, rows=worse)]
+
+
+def _unexamined(report: "Report") -> Iterator[tuple[str, str]]:
+    for metric in report.metrics:
+        if metric.value is None:
+            yield metric.title, metric.note
+    if not report.importance.features:
+        yield "Permutation importance", report.importance.note
+    for diagnosis in report.diagnoses:
+        if diagnosis.headline.startswith(UNKNOWN):
+            yield diagnosis.title, diagnosis.headline.removeprefix(UNKNOWN)
+            continue
+        for measure in diagnosis.measures:
+            if measure.value is None:
+                yield f"{diagnosis.title}: {measure.name.replace('_', ' ')}", measure.note or "no reason given"
+    present = {one.name for one in report.diagnoses}
+    for name in dict.fromkeys((*diagnoses_of(report.task), "fairness")):
+        if name not in present:
+            yield name.replace("_", " ").capitalize(), _why_absent(name, report.task)
+    yield "Behaviour after registration", "this card rests on records from before; watch the system in use"
+
+
+def _why_absent(name: str, task: "Task") -> str:
+    if name not in diagnoses_of(task):
+        return f"there is no such diagnosis of {task}"
+    return "not among the diagnoses of this report" if DIAGNOSES[name].standard else "not declared for this system"
+
+
+def _diagnosis(report: "Report", name: str) -> "Diagnosis | None":
+    return next((one for one in report.diagnoses if one.name == name), None)
+
+
+def _range(interval: "Interval | None") -> str | None:
+    return None if interval is None else f"{figure(interval[0])} to {figure(interval[1])}"

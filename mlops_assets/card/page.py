@@ -1,0 +1,79 @@
+"""The card as pages: one HTML file without scripts or remote assets, and Markdown as GitHub shows it."""
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from mlops_assets.card.card import Card
+from mlops_assets.card.document import PERSON, slug
+from mlops_assets.evaluation.figures import figure
+from mlops_assets.evaluation.svg import unturned
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+OUTCOMES = ("passed", "failed", "not evaluated")
+MARKUP = frozenset("|`*[]\\~$#!<>&{}")
+"""Characters that Markdown, HTML, tables or mathematics give a meaning."""
+_DIGEST = re.compile(r"[0-9a-f]{12,64}")
+_LOOSE_UNDERSCORES = re.compile(r"(?<![^\W_])_+|_+(?![^\W_])")
+_LIST_OR_RULE = re.compile(r"^(\d*)([-+=.)])(?=[\s=-]|$)")
+_ADDRESS = re.compile(r"(?i):(?=//)|(?<=\bwww)\.")
+
+
+def to_html(card: Card) -> str:
+    """The card for a browser and for print; every value is escaped."""
+    return _environment(autoescape=True).get_template("card/card.html").render(card=card)
+
+
+def to_markdown(card: Card) -> str:
+    """The card with GitHub's tables; no value can make markup, a link or a new line."""
+    environment = _environment(autoescape=False)
+    environment.finalize = markdown
+    text = environment.get_template("card/card.md").render(card=card)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def markdown(value: Any) -> str:
+    """``value`` as Markdown that shows exactly it."""
+    if _is_digest(value):
+        return f"`{value}`"
+    return "<br>".join(_line(line) for line in unturned(str(value)).splitlines())
+
+
+def _environment(autoescape: bool) -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("mlops_assets", "."),
+        autoescape=autoescape,
+        undefined=StrictUndefined,
+        finalize=lambda value: unturned(value) if isinstance(value, str) else value,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(shown=shown, slug=slug)
+    environment.tests.update(digest=_is_digest, outcome=lambda value: value in OUTCOMES)
+    environment.globals.update(PERSON=PERSON)
+    return environment
+
+
+def shown(value: Any) -> Any:
+    """A cell as text: numbers as people read them, a dash for nothing."""
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, float):
+        return figure(value)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _line(text: str) -> str:
+    """One line, so that nothing in it is taken for markup; entities, because GitHub keeps them as characters."""
+    printable = "".join(character if character.isprintable() else " " for character in text).strip()
+    encoded = "".join(f"&#{ord(one)};" if one in MARKUP else one for one in printable)
+    encoded = _LOOSE_UNDERSCORES.sub(lambda found: "&#95;" * len(found[0]), encoded)
+    encoded = _ADDRESS.sub(lambda found: f"&#{ord(found[0])};", encoded)
+    return _LIST_OR_RULE.sub(lambda found: f"{found[1]}&#{ord(found[2])};", encoded)
+
+
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, str) and _DIGEST.fullmatch(value) is not None

@@ -1,0 +1,66 @@
+"""What all commands share: the application, where it prints, how it ends."""
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from mlops_assets.declaration import SHIPPED, find_system
+from mlops_assets.settings import Settings
+from mlops_assets.spec import SystemSpec
+
+if TYPE_CHECKING:
+    from mlops_assets.registry.custody import Custody
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Asset-based MLOps: from a landed file to a promoted champion.",
+)
+System = Annotated[str, typer.Argument(help="Name of a declared system.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+console = Console(stderr=False)
+
+
+@app.callback()
+def _prepare() -> None:
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+
+def opened(system: str) -> tuple[Settings, SystemSpec]:
+    """The settings, and the declaration of ``system``."""
+    settings = Settings()
+    return settings, find_system(system, [SHIPPED, *settings.systems])
+
+
+def custody_of(system: str) -> "Custody":
+    """Registry and ledger of ``system``, in the name of whoever runs the command.
+
+    Raises:
+        TrackingError: if MLflow does not answer.
+    """
+    from mlops_assets.registry.custody import Custody
+    from mlops_assets.resources.tracking import MlflowTracking
+
+    settings, spec = opened(system)
+    tracking = MlflowTracking(tracking_uri=settings.mlflow_uri, artifact_root=settings.mlflow_artifacts)
+    tracking.ping()
+    return Custody(spec, settings.open_storage(), tracking, settings.who)
+
+
+def tell(story: dict[str, Any], as_json: bool, text: str | None = None) -> None:
+    """Print ``story`` as JSON, or ``text``, or what the story tells."""
+    if as_json:
+        sys.stdout.write(json.dumps(story, indent=2, default=str) + "\n")
+        return
+    console.print(escape(text if text is not None else str(story.get("told", story))), soft_wrap=True)
+
+
+def fail(message: str) -> NoReturn:
+    """Say ``message`` and exit 1."""
+    Console(stderr=True).print(f"[red]{escape(message)}[/]", soft_wrap=True)
+    raise typer.Exit(1)

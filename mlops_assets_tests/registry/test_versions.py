@@ -1,0 +1,138 @@
+"""Versions: each with its state and evidence in one line, and two of them against each other."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from mlops_assets.audit.confrontation import Confrontation, confront
+from mlops_assets.audit.listing import listing
+from mlops_assets.cli import app
+from mlops_assets.errors import SpecError, StorageError
+from mlops_assets.evaluation.catalogue import METRICS
+from mlops_assets.registry import challenge
+from mlops_assets.registry.approval import decline
+from mlops_assets.registry.archive import archive
+from mlops_assets.registry.custody import Custody
+from mlops_assets.registry.rollback import roll_back
+from mlops_assets_tests.platform import Platform
+
+
+@pytest.fixture
+def folder(home: Platform) -> Path:
+    return home.folder / "looked"
+
+
+def states(custody: Custody) -> list[tuple[int, str, list[str]]]:
+    return [(one.version, one.state, one.aliases) for one in listing(custody)]
+
+
+def test_every_version_is_listed_with_its_evidence(custody: Custody):
+    assert states(custody) == [(1, "previous", ["previous"]), (2, "champion", ["champion"])]
+    first, second = listing(custody)
+    entry = custody.ledger.latest(custody.system, "registered", version=1)
+    assert entry is not None
+    assert (first.registered_at, first.registered_by) == (entry.at, entry.actor)
+    assert (first.model_digest, first.report_digest) == (entry.model_digest, entry.report_digest)
+    assert first.metric == "accuracy"
+    assert first.value is not None
+    assert first.interval is not None
+    assert first.interval[0] <= first.value <= first.interval[1]
+    assert set(first.gates) == {"passed"}
+    assert first.dataset_version is not None
+    assert second.dataset_version is not None
+    assert first.dataset_version < second.dataset_version
+
+
+def test_the_state_follows_the_life_of_a_version(custody: Custody, folder: Path):
+    roll_back(custody, "complaints", folder)
+    assert states(custody) == [(1, "champion", ["champion"]), (2, "previous", ["previous"])]
+    version = custody.version(2)
+    custody.registry.register(version.model_uri, "", {"mlops.report_digest": "by hand"}, "")
+    assert states(custody)[-1] == (3, "foreign", [])
+    custody.tracking.client.delete_model_version(custody.system, "3")
+    custody.ledger.append(custody.entry("requested", "somebody must look", version))
+    custody.settle()
+    assert states(custody)[-1] == (2, "staging", ["previous", "staging"])
+    decline(custody, 2, "not now")
+    custody.registry.point("previous", None)
+    assert states(custody)[-1] == (2, "registered", [])
+    custody.tracking.client.delete_model_version(custody.system, "2")
+    assert states(custody)[-1] == (2, "deleted", [])
+
+
+def test_an_archived_version_is_listed_as_such(custody: Custody):
+    custody.registry.point("previous", None)
+    assert [version.version for version in archive(custody, keep=1)] == [1]
+    assert states(custody)[0][:2] == (1, "archived")
+
+
+def test_two_versions_are_compared_on_rows_that_neither_was_trained_on(custody: Custody, folder: Path):
+    found = confront(custody, 2, 1, folder)
+    verdict = custody.ledger.latest(custody.system, "verdict", version=2)
+    assert verdict is not None
+    assert found.comparison is not None
+    assert found.comparison.model_dump(mode="json") == verdict.details["comparison"]
+    assert (found.older, found.newer, found.same_rows, found.obstacle) == (1, 2, False, "")
+    assert found.rows_digest == verdict.details["rows_digest"]
+    assert found.standing == verdict.details["standing"]
+    assert {line.metric for line in found.lines} >= {"accuracy", "log_loss", "f1_macro"}
+    for line in found.lines:
+        assert line.greater_is_better == METRICS[line.metric].greater_is_better
+        older, newer = line.values
+        if line.better is not None:
+            assert older is not None
+            assert newer is not None
+            assert ((newer > older) == line.greater_is_better) == (line.better == 2)
+        else:
+            assert older == newer or None in line.values
+
+
+def test_versions_that_share_too_few_rows_are_told_apart_by_their_reports_only(
+    custody: Custody, folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(challenge, "FEWEST_ROWS", 10_000)
+    found = confront(custody, 1, 2, folder)
+    assert (found.comparison, found.standing) == (None, None)
+    assert found.lines
+    assert found.recommendation.startswith("No recommendation: only ")
+
+
+@pytest.mark.parametrize(
+    ("standing", "missing", "guards", "told"),
+    [
+        ("superior", 0, [], "Prefer version 2"),
+        ("superior", 0, ["log_loss rose"], "Stay with version 1: version 2 is superior, but log_loss rose"),
+        ("inferior", 0, [], "Prefer version 1"),
+        ("inferior", 0, ["log_loss rose"], "Prefer version 1"),
+        ("non-inferior", 0, [], "Either will do: version 2 is at most 0.02 worse"),
+        ("undecided", 1200, [], "Stay with version 1: these rows do not tell the two apart; about 1,200 more"),
+        ("undecided", None, [], "Stay with version 1: .*nor would any number of rows"),
+    ],
+)
+def test_the_recommendation_follows_from_the_standing(standing, missing, guards, told: str):
+    found = Confrontation("wine", 1, 2, [], True, "", None, 0.02, standing, missing, "", guards)
+    assert re.match(told, found.recommendation)
+
+
+def test_only_two_known_versions_are_compared(custody: Custody, folder: Path):
+    with pytest.raises(SpecError, match="cannot be compared with itself"):
+        confront(custody, 1, 1, folder)
+    with pytest.raises(StorageError, match="no record of version 9"):
+        confront(custody, 1, 9, folder)
+
+
+def test_the_commands_print_what_was_found(custody: Custody, home: Platform, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(home.folder))
+    shell = CliRunner()
+    told = json.loads(shell.invoke(app, ["versions", "wine_quality", "--json"]).stdout)
+    assert [(one["version"], one["state"]) for one in told["versions"]] == [(1, "previous"), (2, "champion")]
+    assert "champion" in shell.invoke(app, ["versions", "wine_quality"]).stdout
+    answer = shell.invoke(app, ["compare", "wine_quality", "1", "2"])
+    assert answer.exit_code == 0, answer.stderr
+    assert "rows that neither was trained on, by accuracy: version 2" in answer.stdout
+    compared = json.loads(shell.invoke(app, ["compare", "wine_quality", "1", "2", "--json"]).stdout)
+    assert compared["recommendation"] in answer.stdout
+    assert compared["lines"][0]["metric"] == "accuracy"
