@@ -45,6 +45,8 @@ class Settings(BaseSettings):
     ``<home>/systems`` counts too, where it exists."""
     actor: str | None = None
     """Who acts, as the ledger names them. Default: the login name."""
+    signing_public_key: Path | None = None
+    """PEM file of the key whose owner must have signed what ``mlops verify`` looks at. Default: no signature needed."""
     webserver_url: str = "http://localhost:3000"
     """Where people open the Dagster UI; linked from MLflow runs."""
     webhook_url: SecretStr | None = None

@@ -11,6 +11,7 @@ from mlops_assets.evaluation.version import EvaluationReport, MetricSummary
 from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model.version import ModelVersion
 from mlops_assets.preflight import declaration_digest
+from mlops_assets.registry.ledger import Ledger
 from mlops_assets.registry.version import ChampionDecision, RegisteredVersion
 from mlops_assets.settings import Settings
 from mlops_assets.spec import SystemSpec
@@ -19,6 +20,8 @@ from mlops_assets.storage import Storage
 if TYPE_CHECKING:
     from rich.table import Table
 
+IN_FORCE = ("version", "previous", "generation", "event", "actor", "at", "reason")
+"""What is told of the promotion in force; a person may have changed it since the newest decision."""
 STAGES = (DatasetVersion, FeaturesVersion, ModelVersion, EvaluationReport, RegisteredVersion, ChampionDecision)
 SIGNS = {"passed": "[green]✓ passed[/]", "failed": "[red]✗ failed[/]", "not evaluated": "[yellow]? not evaluated[/]"}
 
@@ -36,9 +39,12 @@ def unchanged(storage: Storage, spec: SystemSpec) -> str:
         return ""
     if decision.declaration != declaration_digest(spec):
         return ""
+    in_force = Ledger(storage.records).champion(spec.name)
+    champion = f"version {in_force.version} is champion" if in_force else "there is no champion yet"
+    waiting = f"; version {decision.version} waits for approval" if decision.decision == "requested" else ""
     return (
         f"nothing new has landed, dataset version {dataset.table_version} and the declaration are unchanged, "
-        f"and version {decision.champion} is champion."
+        f"and {champion}{waiting}."
     )
 
 
@@ -46,10 +52,12 @@ def standing(settings: Settings, spec: SystemSpec) -> dict[str, Any]:
     """The newest record of every stage, as JSON values."""
     records = settings.open_storage().records
     newest = {kind.stage: records.latest(kind, spec.name) for kind in STAGES}
+    in_force = Ledger(records).champion(spec.name)
     batches = [outcome.model_dump(mode="json") for outcome in records.history(BatchOutcome, spec.name)]
     return {
         "system": spec.name,
         **{stage: record and record.model_dump(mode="json") for stage, record in newest.items()},
+        "in_force": in_force and {name: getattr(in_force, name) for name in IN_FORCE},
         "batches": batches[-10:],
         "where": {
             "tables": f"{settings.storage_root}/tables/{spec.name}",
@@ -87,6 +95,8 @@ def tables(story: dict[str, Any]) -> "Iterator[Table | str]":
 
 
 def _versions(story: dict[str, Any]) -> "Table":
+    from rich.markup import escape
+
     table = _table("stage", "version", "what")
     dataset, features, model = story["dataset"], story["features"], story["model"]
     version, champion = story["registered_version"], story["champion"]
@@ -94,7 +104,8 @@ def _versions(story: dict[str, Any]) -> "Table":
     table.add_row("features", *(_features(features) if features else _absent()))
     table.add_row("model", *(_model(model) if model else _absent()))
     table.add_row("registered", *(_registered(version, story) if version else _absent()))
-    table.add_row("champion", *((f"version {champion['champion']}", champion["reason"]) if champion else _absent()))
+    table.add_row("decision", *map(escape, _decision(champion) if champion else _absent()))
+    table.add_row("champion", *map(escape, _champion(story["in_force"]) if story["in_force"] else _absent()))
     return table
 
 
@@ -121,6 +132,15 @@ def _registered(record: dict[str, Any], story: dict[str, Any]) -> tuple[str, str
     what = f"models:/{record['system']}/{record['version']}, report {record['digest'][:12]}"
     current = story["model"] and story["model"]["digest"] == record["model_digest"]
     return f"version {record['version']}", what if current else f"{what}; the newest model is not registered"
+
+
+def _decision(record: dict[str, Any]) -> tuple[str, str]:
+    return f"version {record['version']}", f"{record['decision']}: {record['reason']}"
+
+
+def _champion(entry: dict[str, Any]) -> tuple[str, str]:
+    how = f"{entry['event']} by {entry['actor']}, {entry['at'][:16]}Z: {entry['reason']}"
+    return f"version {entry['version']}", how
 
 
 def _metrics(story: dict[str, Any]) -> "Table":

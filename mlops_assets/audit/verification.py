@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from mlops_assets.audit.dataset_content import members, require_content, require_landed_files
+from mlops_assets.audit.signature import verify_signature
 from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
 from mlops_assets.errors import StorageError
 from mlops_assets.evaluation.predictions import read_predictions
@@ -33,13 +34,15 @@ class Finding:
     """What was found equal, or what is wrong and what to do."""
 
 
-def verify(custody: Custody, number: int, folder: Path) -> Iterator[Finding]:
+def verify(custody: Custody, number: int, folder: Path, public_key: Path | None = None) -> Iterator[Finding]:
     """Look at every part of the evidence of one registered version, fetched into ``folder``, as it is stored now.
+
+    With a ``public_key`` (PEM) the version must also be signed by its owner.
 
     Raises:
         StorageError: if there is no record of the version.
     """
-    evidence = Evidence(custody, custody.version(number), folder)
+    evidence = Evidence(custody, custody.version(number), folder, public_key)
     for name, look in evidence.looks().items():
         yield _found(name, look)
 
@@ -51,6 +54,7 @@ class Evidence:
     custody: Custody
     version: RegisteredVersion
     folder: Path
+    public_key: Path | None = None
 
     def looks(self) -> dict[str, Callable[[], str]]:
         """Every look that applies, in the order of the report."""
@@ -63,10 +67,12 @@ class Evidence:
         kept = self.custody.store.records.find(ModelVersion, self.version.system, self.version.model_digest)
         if kept is not None and kept.onnx_digest:
             looks["onnx"] = self.onnx
-        if kept is not None and kept.intervals_digest:
+        if self.version.intervals_digest:
             looks["intervals"] = self.intervals
         if kept is not None and kept.baselines:
             looks["baselines"] = self.baselines
+        if self.public_key:
+            looks["signature"] = self.signature
         return looks | {
             "report": self.report,
             "predictions": self.predictions,
@@ -134,9 +140,9 @@ class Evidence:
 
     def intervals(self) -> str:
         """What prediction intervals or label sets are made from."""
-        assert self.model.intervals_digest is not None
-        read_intervals(self.fetched / INTERVALS, self.model.intervals_digest)
-        return f"{INTERVALS} has digest {self.model.intervals_digest[:12]}"
+        assert self.version.intervals_digest is not None
+        read_intervals(self.fetched / INTERVALS, self.version.intervals_digest)
+        return f"{INTERVALS} has digest {self.version.intervals_digest[:12]}"
 
     def baselines(self) -> str:
         """The models that the report compares with."""
@@ -145,6 +151,11 @@ class Evidence:
         for name, recorded in self.model.baselines.items():
             self._require(digest(fetched / f"{name}.skops"), recorded, f"baselines/{name}.skops")
         return f"{', '.join(sorted(self.model.baselines))}: digests hold"
+
+    def signature(self) -> str:
+        """Who vouches for the files."""
+        assert self.public_key is not None
+        return verify_signature(self.custody, self.version, self.public_key, self.folder / "signature")
 
     def report(self) -> str:
         """The report that the version was registered on."""

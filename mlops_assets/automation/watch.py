@@ -18,6 +18,8 @@ from mlops_assets.resources.storage import StorageResource
 from mlops_assets.resources.tracking import MlflowTracking
 from mlops_assets.spec import SystemSpec
 
+LONGEST_NAME = 200
+
 
 def registry_watch(spec: SystemSpec) -> dg.SensorDefinition:
     """The sensor that keeps the registry's aliases and the ledger together."""
@@ -56,7 +58,7 @@ def _approvals(custody: Custody) -> list[str]:
         if (who := version.tags.get(APPROVED_TAG)) is None:
             continue
         number, reason = int(version.version), version.tags.get(APPROVAL_REASON_TAG, "")
-        told.append(_approved(custody, number, who.strip(), reason))
+        told.append(_approved(custody, number, who.strip()[:LONGEST_NAME], reason))
         custody.registry.untag(number, APPROVED_TAG)
     return told
 

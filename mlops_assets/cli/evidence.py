@@ -1,4 +1,4 @@
-"""Commands about the evidence of a version: card, verify, ledger verify."""
+"""Commands about the evidence of a version: card, verify, sign, ledger verify."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -60,7 +60,7 @@ def verify(system: System, version: Version = None, as_json: Json = False) -> No
     number = version or _champion(custody)
     findings = []
     with TemporaryDirectory() as folder, console.status(f"Verifying {system} version {number} …"):
-        for finding in verified(custody, number, Path(folder)):
+        for finding in verified(custody, number, Path(folder), Settings().signing_public_key):
             findings.append(finding)
             if not as_json:
                 _say(finding.ok, finding.name, finding.told)
@@ -70,6 +70,23 @@ def verify(system: System, version: Version = None, as_json: Json = False) -> No
         tell({"system": system, "version": number, "ok": ok, "findings": looked}, as_json)
     if not ok:
         raise typer.Exit(1)
+
+
+@app.command()
+def sign(
+    system: System,
+    version: Annotated[int, typer.Argument(help="Number of a registered version.", show_default=False, min=1)],
+    key: Annotated[Path, typer.Option(help="Private elliptic key, PEM.", show_default=False, exists=True)],
+    as_json: Json = False,
+) -> None:
+    """Sign the files of a version by OpenSSF Model Signing; the signature lies with its training run in MLflow."""
+    from mlops_assets.audit.signature import sign as signed
+
+    custody = custody_of(system)
+    with TemporaryDirectory() as folder:
+        place = signed(custody, custody.version(version), key, Path(folder))
+    told = f"{system} version {version} is signed: {place}. Verify: MLOPS_SIGNING_PUBLIC_KEY=… mlops verify {system}"
+    tell({"system": system, "version": version, "signature": place}, as_json, told)
 
 
 @ledger.command(name="verify")

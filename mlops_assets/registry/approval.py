@@ -21,8 +21,8 @@ def approve(custody: Custody, number: int, reason: str, folder: Path, override: 
     """
     version = custody.version(number)
     with custody.recording_refusals(version):
-        if not reason.strip():
-            raise GateRefused(f"{version.name} is not approved: an approval needs a reason")
+        if not reason.strip() or not custody.actor.strip():
+            raise GateRefused(f"{version.name} is not approved: an approval needs a name and a reason")
         require_admissible(custody, version, folder)
         _require_other_person(custody, number)
         in_force = custody.settle()

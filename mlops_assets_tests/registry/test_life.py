@@ -16,6 +16,7 @@ from mlops_assets.registry.version import ChampionDecision
 from mlops_assets.resources.registry import ARCHIVED_TAG
 from mlops_assets.spec import SystemSpec
 from mlops_assets_tests.platform import Platform, changed, checks
+from mlops_assets_tests.wine import WINE
 
 
 def aliases(custody: Custody) -> dict[str, int]:
@@ -157,3 +158,30 @@ def test_a_bound_that_was_loosened_is_told(custody: Custody, home: Platform):
     (told,) = [gate.reason for gate in report.verdicts if gate.name == "bounds_not_loosened"]
     assert told.startswith("looser than for champion version 2: accuracy_at_least: at least 0.80 on 30 rows")
     assert "now at least 0.50" in told
+
+
+def test_the_standing_tells_of_the_champion_that_a_person_put_back(
+    custody: Custody, home: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from typer.testing import CliRunner
+
+    from mlops_assets.cli import app
+
+    (home.folder / "lake").mkdir(exist_ok=True)
+    monkeypatch.setenv("MLOPS_DATABASE_URL", custody.store.database_url)
+    monkeypatch.setenv("DAGSTER_HOME", str(home.folder))
+    monkeypatch.setenv("MLOPS_ACTOR", "grace")
+    runner = CliRunner()
+
+    def mlops(*words: str) -> str:
+        done = runner.invoke(app, words)
+        assert done.exit_code == 0, done.output + str(done.exception)
+        return done.output
+
+    assert '"generation": 3' in mlops("rollback", WINE, "--reason", "too [bold] for us", "--json")
+    told = " ".join(mlops("report", WINE).split())
+    assert "rolled back by grace" in told and "too [bold] for us" in told
+    mlops("approve", WINE, "2", "--reason", "it was not", "--override")
+    assert "champion: version 2" in mlops("aliases", WINE)
+    assert "none" in mlops("archive", WINE, "--dry-run")
+    assert runner.invoke(app, ["decline", WINE, "2", "--reason", "no"]).exception is not None

@@ -8,11 +8,13 @@ import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
+from mlops_assets.audit.signature import sign
 from mlops_assets.audit.verification import verify
 from mlops_assets.cli import app
 from mlops_assets.dataset.identity import row_hash
 from mlops_assets.dataset.landing import landed_path
 from mlops_assets.dataset.version import BatchOutcome
+from mlops_assets.errors import StorageError
 from mlops_assets.evaluation.version import EvaluationReport
 from mlops_assets.registry.custody import Custody
 from mlops_assets_tests.platform import Platform
@@ -171,3 +173,40 @@ def test_the_commands_exit_with_one_and_say_what_is_wrong(
     assert story["anchored"] is True
     assert "entry 2 (verdict" in story["chains"][0]["broken"]
     assert shell.invoke(app, ["ledger", "verify", "nobody"]).exit_code == 1
+
+
+def key_pair(folder: Path, name: str) -> tuple[Path, Path]:
+    """A private and a public elliptic key as PEM files."""
+    from cryptography.hazmat.primitives import serialization as form
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    private, public = folder / f"{name}.pem", folder / f"{name}.pub.pem"
+    private.write_bytes(
+        key.private_bytes(form.Encoding.PEM, form.PrivateFormat.TraditionalOpenSSL, form.NoEncryption())
+    )
+    public.write_bytes(key.public_key().public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo))
+    return private, public
+
+
+def test_a_signature_is_required_by_key_and_covers_the_files(custody: Custody, home: Platform, tmp_path: Path):
+    private, public = key_pair(tmp_path, "ours")
+    _, other = key_pair(tmp_path, "theirs")
+
+    def told(key: Path, name: str) -> str | None:
+        found = {one.name: one for one in verify(custody, 2, tmp_path / name, key)}
+        return None if found["signature"].ok else found["signature"].told
+
+    assert "wine_quality version 2 is not signed. Remedy: mlops sign wine_quality 2" in (told(public, "a") or "")
+    sign(custody, custody.version(2), private, tmp_path / "signing")
+    assert told(public, "b") is None
+    assert "does not hold under" in (told(other, "c") or "")
+    damage(stored(home, custody, "model.onnx"))
+    assert "does not hold under" in (told(public, "d") or "")
+
+
+def test_only_an_elliptic_key_signs(custody: Custody, tmp_path: Path):
+    key = tmp_path / "key.pem"
+    key.write_text("no key")
+    with pytest.raises(StorageError, match="does not sign"):
+        sign(custody, custody.version(2), key, tmp_path / "signing")
