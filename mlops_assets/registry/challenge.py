@@ -9,11 +9,13 @@ from mlops_assets.dataset.version import DatasetVersion
 from mlops_assets.errors import NotEvaluated
 from mlops_assets.evaluation.catalogue import GREATER_IS_BETTER, PRIMARY
 from mlops_assets.evaluation.figures import figure
+from mlops_assets.evaluation.spec import SliceSpec
 from mlops_assets.registry.evidence import features_of, model_of, own_report, scored
 from mlops_assets.registry.spec import GuardSpec
 from mlops_assets.registry.version import RegisteredVersion
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from mlops_assets.evaluation.comparison import Comparison
@@ -139,13 +141,21 @@ def challenge(
 
 
 def _unseen_rows(custody: "Custody", ours: "FeaturesVersion", theirs: "FeaturesVersion") -> "pd.DataFrame":
-    """The challenger's test rows without those that the champion saw in training or validation."""
+    """The challenger's test rows without those that the champion saw in training or validation.
+
+    A row is known again by what it is, and by where it landed: what it is may be told by other columns meanwhile.
+    """
+    import pandas as pd
+
     from mlops_assets.features.table import read_features
 
+    place = ["_batch", "_row"]
     seen = read_features(custody.store, theirs)
-    seen = seen.loc[seen["_part"].isin(["train", "validation"]), "_identity"]
+    seen = seen.loc[seen["_part"].isin(["train", "validation"])]
     test = read_features(custody.store, ours, "test")
-    return test.loc[~test["_identity"].isin(seen)].reset_index(drop=True)
+    known = test["_identity"].isin(seen["_identity"]).to_numpy()
+    known |= pd.MultiIndex.from_frame(test.loc[:, place]).isin(pd.MultiIndex.from_frame(seen.loc[:, place]))
+    return test.loc[~known].reset_index(drop=True)
 
 
 def _guarded(
@@ -154,10 +164,7 @@ def _guarded(
     try:
         if guard.measure is not None:
             return _measured(contest.custody, guard, challenger, champion, folder)
-        where = None
-        if guard.slice is not None:
-            where = (contest.rows[f"@{guard.slice.column}"] == guard.slice.equals).fillna(False).to_numpy(dtype=bool)
-        found = contest.compare(guard.metric, where)
+        found = contest.compare(guard.metric, None if guard.slice is None else _selected(contest.rows, guard.slice))
     except NotEvaluated as error:
         return Guarded(guard.name, False, f"{guard.name} was not compared: {error}")
     low, high = found.interval
@@ -167,6 +174,12 @@ def _guarded(
         f"{guard.name} {figure(found.challenger)} against {figure(found.champion)} on {found.rows:,} rows, "
         f"difference {found.difference:+.4g} [{low:+.4g}, {high:+.4g}], margin {guard.margin:g}",
     )
+
+
+def _selected(rows: "pd.DataFrame", chosen: SliceSpec) -> "np.ndarray":
+    if f"@{chosen.column}" not in rows:
+        raise NotEvaluated(f"the rows carry no column {chosen.column!r}. Remedy: materialise the features again")
+    return (rows[f"@{chosen.column}"] == chosen.equals).fillna(False).to_numpy(dtype=bool)
 
 
 def _measured(
