@@ -85,7 +85,9 @@ def verdict(declared: Sequence[GateSpec], predecessors: Sequence[Predecessor]) -
     against = predecessors[-1:]
     loosened = [one for one in changed_bounds(declared, against) if one.loosened]
     told = "; ".join(f"{one.gate}: {one.then}, now {one.now}" for one in loosened)
-    whom = f"champion version {against[0].version}" if against else "a champion: there was none"
+    if not against:
+        return Verdict(name=CHECK, outcome="passed", severity="warn", reason="there was no champion before this model")
+    whom = f"champion version {against[0].version}"
     return Verdict(
         name=CHECK,
         outcome="failed" if loosened else "passed",
