@@ -8,6 +8,7 @@ from mlops_assets.features.table import read_features
 from mlops_assets.registry.challenge import Challenge, challenge
 from mlops_assets.registry.custody import Custody
 from mlops_assets.registry.evidence import features_of, model_of
+from mlops_assets.registry.promotion import judge
 from mlops_assets_tests.platform import changed
 
 WRONG = {1: {2: 1, 3: 4}, 2: {1: 1, 3: 1}, 3: {1: 4, 2: 1}}
@@ -62,3 +63,16 @@ def test_guards_are_compared_on_the_same_rows_or_between_the_reports(custody: Cu
     assert measured.kept and "at most 1 worse is allowed" in measured.told
     assert not absent.kept and "the report of this version has no value" in absent.told
     assert not unknown.kept and "carry no column 'alcohol'. Remedy: materialise the features again" in unknown.told
+
+
+def test_a_champion_that_cannot_score_the_rows_asks_for_a_person(custody: Custody, tmp_path: Path):
+    """What a declaration leaves behind that has given a feature another name since version 1."""
+    theirs = features_of(custody.store, model_of(custody.store, custody.version(1)))
+    renamed = [column.model_copy(update={"name": f"old_{column.name}"}) for column in theirs.columns[:1]]
+    custody.store.records.append(theirs.model_copy(update={"columns": [*renamed, *theirs.columns[1:]]}))
+    found = challenged(custody, tmp_path)
+    assert found.comparison is None and found.needs_person
+    first = theirs.columns[0].name
+    assert found.obstacle == (f"champion version 1 cannot score these rows: new are '{first}'; gone are 'old_{first}'")
+    judgement = judge(found, custody.spec.registry, needs_approval=False)
+    assert (judgement.decision, judgement.standing) == ("requested", "not compared")
