@@ -15,6 +15,7 @@ from mlops_assets.cli.layout import show, table, time
 if TYPE_CHECKING:
     from mlops_assets.audit.confrontation import Confrontation
     from mlops_assets.audit.listing import Listed
+    from mlops_assets.audit.rematch import Rematch
 
 Number = Annotated[int, typer.Argument(help="Number of a registered version.", show_default=False, min=1)]
 
@@ -36,25 +37,53 @@ def versions(system: System, as_json: Json = False) -> None:
 
 
 @app.command()
-def compare(system: System, first: Number, second: Number, as_json: Json = False) -> None:
+def compare(
+    system: System,
+    first: Number,
+    second: Number,
+    splits: Annotated[
+        int, typer.Option(help="Also fit both learners anew on this many random splits; 0: none.", min=0, max=1000)
+    ] = 0,
+    as_json: Json = False,
+) -> None:
     """Two registered versions side by side, and head to head on rows that neither was trained on."""
     from mlops_assets.audit.confrontation import confront
 
-    with TemporaryDirectory() as folder, console.status(f"Comparing versions {first} and {second} …"):
-        found = confront(custody_of(system), first, second, Path(folder))
+    custody, again = custody_of(system), None
+    with TemporaryDirectory() as folder, console.status(f"Comparing versions {first} and {second} …") as status:
+        found = confront(custody, first, second, Path(folder))
+        if splits:
+            from mlops_assets.audit.rematch import rematch
+
+            def told(done: int) -> None:
+                status.update(f"Fitting both anew: {done} of {splits} splits …")
+
+            again = rematch(custody, first, second, splits, Path(folder), told)
     if as_json:
         comparison = found.comparison.model_dump(mode="json") if found.comparison else None
-        told = {**vars(found), "lines": [asdict(line) for line in found.lines], "comparison": comparison}
-        tell({**told, "recommendation": found.recommendation}, as_json)
+        story = {**vars(found), "lines": [asdict(line) for line in found.lines], "comparison": comparison}
+        anew = again and {**vars(again), "difference": asdict(again.difference)}
+        tell({**story, "splits": anew, "recommendation": found.recommendation}, as_json)
         return
     console.print(_side_by_side(found))
     console.print("[dim]↑ higher is better, ↓ lower; ◂ the better value.[/]")
     if not found.same_rows:
         console.print("The two reports are on different test rows: compare their values with care.", soft_wrap=True)
     console.print(escape(_head_to_head(found)), soft_wrap=True)
+    if again is not None:
+        console.print(escape(_over_splits(again)), soft_wrap=True)
     for guard in found.guards:
         console.print(f"[red]✗[/] {escape(guard)}", soft_wrap=True)
     console.print(f"[bold]{escape(found.recommendation)}[/]", soft_wrap=True)
+
+
+def _over_splits(again: "Rematch") -> str:
+    one = again.difference
+    return (
+        f"Fitted anew over {again.splits} random splits of {again.rows:,} train and validation rows, the newer learner "
+        f"differs by {one.value:+.4g} [{one.interval[0]:+.4g}, {one.interval[1]:+.4g}] in {again.metric} "
+        f"({one.test}, p = {one.p_value:.3g}); positive is better."
+    )
 
 
 def _evidence(one: "Listed") -> str:

@@ -9,13 +9,15 @@ from typer.testing import CliRunner
 
 from mlops_assets.audit.confrontation import Confrontation, confront
 from mlops_assets.audit.listing import listing
+from mlops_assets.audit.rematch import rematch
 from mlops_assets.cli import app
-from mlops_assets.errors import SpecError, StorageError
+from mlops_assets.errors import NotEvaluated, SpecError, StorageError
 from mlops_assets.evaluation.catalogue import METRICS
 from mlops_assets.registry import challenge
 from mlops_assets.registry.approval import decline
 from mlops_assets.registry.archive import archive
 from mlops_assets.registry.custody import Custody
+from mlops_assets.registry.evidence import features_of, model_of
 from mlops_assets.registry.rollback import roll_back
 from mlops_assets_tests.platform import Platform
 
@@ -136,3 +138,20 @@ def test_the_commands_print_what_was_found(custody: Custody, home: Platform, mon
     compared = json.loads(shell.invoke(app, ["compare", "wine_quality", "1", "2", "--json"]).stdout)
     assert compared["recommendation"] in answer.stdout
     assert compared["lines"][0]["metric"] == "accuracy"
+
+
+def test_learners_are_compared_over_repeated_splits(custody: Custody, folder: Path):
+    done: list[int] = []
+    found = rematch(custody, 1, 2, 5, folder, done.append)
+    assert done == [1, 2, 3, 4, 5]
+    assert (found.metric, found.splits) == ("accuracy", 5)
+    low, high = found.difference.interval
+    assert low <= found.difference.value == 0 <= high, "both versions are the same learner, fitted on the same rows"
+    assert found.difference.p_value == 1
+
+
+def test_a_learner_of_other_features_is_not_fitted_anew(custody: Custody, folder: Path):
+    theirs = features_of(custody.store, model_of(custody.store, custody.version(1)))
+    custody.store.records.append(theirs.model_copy(update={"columns": theirs.columns[1:]}))
+    with pytest.raises(NotEvaluated, match="version 1 takes other features"):
+        rematch(custody, 1, 2, 2, folder)
