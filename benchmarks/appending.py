@@ -9,8 +9,8 @@ from mlops_assets.dataset.landing import land
 from mlops_assets.dataset.profile import profile
 from mlops_assets.dataset.table import sample_dataset
 from mlops_assets.dataset.version import DatasetVersion
-from mlops_assets.spec import SystemSpec
-from mlops_assets.storage import Storage
+from mlops_assets.declaration.spec import SystemSpec
+from mlops_assets.storage.storage import Storage
 
 LARGE, SMALL = 1_000_000, 1_000
 

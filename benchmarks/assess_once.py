@@ -10,14 +10,14 @@ import pandas as pd
 from benchmarks.figure import seconds
 from benchmarks.process import peak_bytes
 from benchmarks.wide import FLOATS, LEVELS, wide_rows
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.evaluation.assessment import assess
-from mlops_assets.evaluation.catalogue import DIAGNOSES, diagnoses_of
-from mlops_assets.evaluation.html import render
-from mlops_assets.evaluation.report import Report
+from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES, diagnoses_of
+from mlops_assets.evaluation.report.html import render
+from mlops_assets.evaluation.report.report import Report
 from mlops_assets.features.version import FeatureColumn, FeaturesVersion, SplitPlan
 from mlops_assets.model.prediction import predict
 from mlops_assets.model.training import train
-from mlops_assets.spec import SystemSpec
 
 GOAL = "goal"
 

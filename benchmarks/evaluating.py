@@ -5,11 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.figure import RUNS, Benchmark, Figure, seconds
-from mlops_assets.evaluation.intervals import estimate
-from mlops_assets.evaluation.metrics import applicable
-from mlops_assets.evaluation.outcomes import Outcomes, read_outcomes
-from mlops_assets.evaluation.resampling import Bootstrap
-from mlops_assets.model.prediction import Predictions
+from mlops_assets.metrics.bootstrap import Bootstrap
+from mlops_assets.metrics.intervals import estimate
+from mlops_assets.metrics.outcomes import Outcomes, Predictions, read_outcomes
+from mlops_assets.metrics.scoring import applicable
 
 ROWS, MANY = 100_000, 1_000_000
 BOOTSTRAP = Bootstrap(resamples=2_000, confidence=0.95, seed=0)

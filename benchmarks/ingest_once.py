@@ -9,8 +9,8 @@ from benchmarks.process import peak_bytes
 from benchmarks.wide import wide_system
 from mlops_assets.dataset.ingestion import Ingestion, ingest
 from mlops_assets.dataset.landing import land
-from mlops_assets.spec import SystemSpec
-from mlops_assets.storage import Storage
+from mlops_assets.declaration.spec import SystemSpec
+from mlops_assets.storage.storage import Storage
 
 
 def main(home: str, file: str, small: str) -> None:

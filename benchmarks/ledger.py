@@ -5,10 +5,10 @@ from pathlib import Path
 
 from benchmarks.figure import RUNS, Benchmark, Figure, seconds
 from mlops_assets.audit.history import generation_at
-from mlops_assets.registry.chain import verify
+from mlops_assets.registry.hash_chain import verify
 from mlops_assets.registry.ledger import Entry, Ledger, moment
-from mlops_assets.schema import tables
-from mlops_assets.storage import Storage
+from mlops_assets.storage.schema import tables
+from mlops_assets.storage.storage import Storage
 
 ENTRIES = 100_000
 SYSTEM = "wine_quality"

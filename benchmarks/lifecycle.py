@@ -7,12 +7,12 @@ from benchmarks.figure import RUNS, Benchmark, Figure
 from benchmarks.process import run
 from mlops_assets.automation.launch import command
 from mlops_assets.dataset.landing import land_sample
-from mlops_assets.declaration import SHIPPED, find_system
+from mlops_assets.declaration.reading import SHIPPED, find_system
 from mlops_assets.registry.version import ChampionDecision
 from mlops_assets.resources.instance import prepare_instance
 from mlops_assets.resources.tracking import MlflowTracking
 from mlops_assets.settings import Settings
-from mlops_assets.storage import Storage
+from mlops_assets.storage.storage import Storage
 
 DAGSTER = command("wine_quality_lifecycle")[1:]
 PLAIN = ["-m", "benchmarks.plain_wine"]

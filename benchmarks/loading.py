@@ -4,7 +4,7 @@ from pathlib import Path
 
 from benchmarks.figure import RUNS, Benchmark, Figure
 from benchmarks.process import Ended, run
-from mlops_assets.declaration import SHIPPED, declared_systems
+from mlops_assets.declaration.reading import SHIPPED, declared_systems
 
 HEAVY = ("mlflow", "torch", "sklearn", "optuna", "pandera")
 LOAD = f"""

@@ -16,28 +16,29 @@ import yaml
 from mlops_assets.dataset.ingestion import ingest
 from mlops_assets.dataset.profile import profile, to_markdown
 from mlops_assets.dataset.table import sample_dataset
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.evaluation.assessment import assess
-from mlops_assets.evaluation.html import render
-from mlops_assets.evaluation.predictions import different_rows, read_predictions, to_frame, write_predictions
-from mlops_assets.evaluation.report import Report
+from mlops_assets.evaluation.report.html import render
+from mlops_assets.evaluation.report.report import Report
+from mlops_assets.evaluation.stored_predictions import different_rows, read_predictions, to_frame, write_predictions
 from mlops_assets.evaluation.version import EvaluationReport
 from mlops_assets.features.building import build
 from mlops_assets.features.table import read_features
 from mlops_assets.features.version import FeaturesVersion
+from mlops_assets.metrics.outcomes import Predictions
 from mlops_assets.model import artefact
 from mlops_assets.model.environment import code_version, environment_lock, git_commit, requirements
-from mlops_assets.model.exchange import export_if_equal
-from mlops_assets.model.learning import learned
-from mlops_assets.model.prediction import Predictions, predict
+from mlops_assets.model.onnx_copy import export_if_equal
+from mlops_assets.model.prediction import predict
+from mlops_assets.model.sanity_check import learned
 from mlops_assets.model.training import Trained, train
 from mlops_assets.model.version import ModelVersion
 from mlops_assets.preflight import check_code, declaration_digest
 from mlops_assets.registry.aliases import settle
 from mlops_assets.registry.ledger import Entry, Ledger
 from mlops_assets.registry.version import ChampionDecision, RegisteredVersion, require_own_report
-from mlops_assets.resources.registry import REPORT_TAG, Registry
-from mlops_assets.spec import SystemSpec
-from mlops_assets.storage import Storage
+from mlops_assets.resources.model_registry import REPORT_TAG, Registry
+from mlops_assets.storage.storage import Storage
 from mlops_assets.verdict import require_passed
 
 SYSTEM = "wine_quality"

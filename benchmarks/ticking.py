@@ -9,13 +9,13 @@ from benchmarks.figure import RUNS, Benchmark, Figure, seconds
 from mlops_assets.automation.jobs import jobs
 from mlops_assets.automation.sensors import new_batches
 from mlops_assets.dataset.landing import land
+from mlops_assets.dataset.landing_zone import Landed
 from mlops_assets.dataset.version import BatchOutcome
-from mlops_assets.dataset.zone import Landed
-from mlops_assets.declaration import SHIPPED, find_system
+from mlops_assets.declaration.reading import SHIPPED, find_system
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.definitions import resources
 from mlops_assets.settings import Settings
-from mlops_assets.spec import SystemSpec
-from mlops_assets.storage import Storage
+from mlops_assets.storage.storage import Storage
 from mlops_assets.system import build_system
 
 FILES = 10_000

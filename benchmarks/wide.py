@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from mlops_assets.spec import SystemSpec
+from mlops_assets.declaration.spec import SystemSpec
 
 FLOATS = [f"measure_{number:02}" for number in range(14)]
 LEVELS = {f"category_{number}": [f"level_{level:02}" for level in range(3 + 3 * number)] for number in range(6)}

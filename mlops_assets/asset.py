@@ -6,11 +6,11 @@ from typing import Any, TypeVar
 
 import dagster as dg
 
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import MlopsError
-from mlops_assets.records import Record
 from mlops_assets.settings import Settings
-from mlops_assets.spec import SystemSpec
-from mlops_assets.storage import Storage
+from mlops_assets.storage.records import Record
+from mlops_assets.storage.storage import Storage
 from mlops_assets.verdict import Severity, Verdict
 
 BLOCKED = "Blocked by a check of"

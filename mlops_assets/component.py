@@ -6,10 +6,10 @@ from typing import Any, Self
 import dagster as dg
 from pydantic import BaseModel, RootModel
 
-from mlops_assets.declaration import line_finder, parse, require_unique
+from mlops_assets.declaration.reading import line_finder, parse, require_unique
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import SpecError
 from mlops_assets.settings import Settings
-from mlops_assets.spec import SystemSpec
 from mlops_assets.system import broken_system, build_system
 
 

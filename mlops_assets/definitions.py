@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.automation.failures import run_failures
-from mlops_assets.declaration import SHIPPED, declared_systems, read_declaration
+from mlops_assets.declaration.reading import SHIPPED, declared_systems, read_declaration
 from mlops_assets.errors import SpecError
 from mlops_assets.resources.dagster_mlflow import mlflow_resource
 from mlops_assets.resources.notification import Notification

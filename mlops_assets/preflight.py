@@ -1,7 +1,7 @@
 """Preflight: what loading leaves unimported is imported and checked at the very start of a run."""
 
-from mlops_assets.declared import load_object
-from mlops_assets.spec import SystemSpec
+from mlops_assets.declaration.base import load_object
+from mlops_assets.declaration.spec import SystemSpec
 
 
 def check_code(spec: SystemSpec) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from mlops_assets.storage import Storage
+from mlops_assets.storage.storage import Storage
 
 Environment = Literal["local", "ci", "staging", "prod"]
 Executor = Literal["in_process", "multiprocess", "k8s"]

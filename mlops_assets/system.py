@@ -8,13 +8,13 @@ from mlops_assets.automation.jobs import jobs
 from mlops_assets.automation.schedules import schedules
 from mlops_assets.automation.sensors import sensors
 from mlops_assets.dataset.asset import dataset_asset
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import SpecError
 from mlops_assets.evaluation.asset import evaluation_asset
 from mlops_assets.features.asset import features_asset
 from mlops_assets.model.asset import model_asset
 from mlops_assets.registry.asset import champion_asset, registered_version_asset
 from mlops_assets.registry.predecessors import predecessors
-from mlops_assets.spec import SystemSpec
 
 STAGES = (
     dataset_asset,

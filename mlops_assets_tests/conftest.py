@@ -6,7 +6,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from mlops_assets.storage import Storage
+from mlops_assets.storage.storage import Storage
 
 # How long one example takes says how busy the machine is.
 hypothesis.settings.register_profile("suite", deadline=None)
@@ -54,6 +54,6 @@ def platform(tmp_path: Path):
 @pytest.fixture(scope="session")
 def wine():
     """The declaration of wine_quality."""
-    from mlops_assets.declaration import SHIPPED, find_system
+    from mlops_assets.declaration.reading import SHIPPED, find_system
 
     return find_system("wine_quality", [SHIPPED])

@@ -10,11 +10,11 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.dataset.landing import land, land_sample
-from mlops_assets.resources.registry import Registry
+from mlops_assets.declaration.spec import SystemSpec
+from mlops_assets.resources.model_registry import Registry
 from mlops_assets.resources.storage import StorageResource
 from mlops_assets.resources.tracking import MlflowTracking
-from mlops_assets.spec import SystemSpec
-from mlops_assets.storage import Storage
+from mlops_assets.storage.storage import Storage
 from mlops_assets.system import build_system
 
 

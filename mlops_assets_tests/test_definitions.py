@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from mlops_assets.definitions import defs
-from mlops_assets_tests.test_declaration import MINIMAL, declared
+from mlops_assets_tests.declaration.test_reading import MINIMAL, declared
 
 HEAVY = ("mlflow", "torch", "sklearn", "optuna", "pandera", "dagster_mlflow", "scipy", "pandas", "polars")
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mlops_assets.spec import SystemSpec
+from mlops_assets.declaration.spec import SystemSpec
 
 REPOSITORY = Path(__file__).parents[1]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]

@@ -31,13 +31,13 @@ MOMENTS = {
     "model fitted, not logged": Moment("entering", f"{RESOURCES}.tracking:MlflowTracking.log_model"),
     "model logged, not recorded": Moment("leaving", f"{RESOURCES}.tracking:MlflowTracking.log_model"),
     "report logged, not recorded": Moment("leaving", "mlops_assets.evaluation.asset:_log"),
-    "version made, not recorded": Moment("leaving", f"{RESOURCES}.registry:Registry.register"),
+    "version made, not recorded": Moment("leaving", f"{RESOURCES}.model_registry:Registry.register"),
     "version recorded, not in the ledger": Moment("entering", f"{REGISTRY}.ledger:Ledger.append_once"),
     "version in the ledger, not judged": Moment("leaving", f"{REGISTRY}.ledger:Ledger.append_once"),
-    "registration in the ledger, alias not moved": Moment("entering", f"{RESOURCES}.registry:Registry.point"),
-    "promotion in the ledger, no alias moved": Moment("entering", f"{RESOURCES}.registry:Registry.point", call=2),
-    "champion moved, the other aliases not": Moment("leaving", f"{RESOURCES}.registry:Registry.point", call=2),
-    "aliases moved, not noted": Moment("entering", f"{RESOURCES}.registry:Registry.note", call=2),
+    "registration in the ledger, alias not moved": Moment("entering", f"{RESOURCES}.model_registry:Registry.point"),
+    "promotion in the ledger, no alias moved": Moment("entering", f"{RESOURCES}.model_registry:Registry.point", call=2),
+    "champion moved, the other aliases not": Moment("leaving", f"{RESOURCES}.model_registry:Registry.point", call=2),
+    "aliases moved, not noted": Moment("entering", f"{RESOURCES}.model_registry:Registry.note", call=2),
     "aliases noted, decision not recorded": Moment("leaving", f"{REGISTRY}.ledger:Ledger.deliver", call=2),
 }
 
@@ -142,7 +142,7 @@ def test_dagsters_own_command_killed_is_made_good_by_mlops_run(folder: Path):
     ("stage", "moment"),
     [
         ("model", Moment("entering", f"{RESOURCES}.tracking:MlflowTracking.log_model")),
-        ("registered_version", Moment("entering", f"{RESOURCES}.registry:Registry.register")),
+        ("registered_version", Moment("entering", f"{RESOURCES}.model_registry:Registry.register")),
     ],
 )
 def test_an_mlflow_that_dies_in_the_middle_fails_the_run_and_registers_nothing(

@@ -7,13 +7,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mlops_assets.declaration import SHIPPED, find_system
+from mlops_assets.declaration.reading import SHIPPED, find_system
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.evaluation.version import EvaluationReport
 from mlops_assets.features.table import read_features
 from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model import artefact
 from mlops_assets.model.version import ModelVersion
-from mlops_assets.spec import SystemSpec
 from mlops_assets.verdict import Verdict
 from mlops_assets_tests.platform import Platform, changed, checks, failure
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from mlops_assets.records import RecordStore
 from mlops_assets.registry.ledger import Entry, Event, Ledger
 from mlops_assets.resources.tracking import MlflowTracking
+from mlops_assets.storage.records import RecordStore
 from mlops_assets_tests.crash import Child, command
 from mlops_assets_tests.postgres import Postgres
 from mlops_assets_tests.registry.test_ledger import race

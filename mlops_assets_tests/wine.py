@@ -9,16 +9,16 @@ from typing import Any
 
 from mlops_assets.dataset.table import read_dataset
 from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
-from mlops_assets.declaration import SHIPPED, find_system
-from mlops_assets.evaluation.predictions import different_rows, read_predictions
+from mlops_assets.declaration.reading import SHIPPED, find_system
+from mlops_assets.declaration.spec import SystemSpec
+from mlops_assets.evaluation.stored_predictions import different_rows, read_predictions
 from mlops_assets.features.table import read_features
 from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model.version import ModelVersion
 from mlops_assets.registry.ledger import Ledger
 from mlops_assets.registry.version import ChampionDecision, RegisteredVersion
-from mlops_assets.resources.registry import REPORT_TAG
+from mlops_assets.resources.model_registry import REPORT_TAG
 from mlops_assets.resources.tracking import MlflowTracking
-from mlops_assets.spec import SystemSpec
 from mlops_assets_tests.platform import Platform, changed
 
 WINE = "wine_quality"

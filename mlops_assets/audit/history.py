@@ -10,7 +10,7 @@ from mlops_assets.registry.version import RegisteredVersion
 
 if TYPE_CHECKING:
     from mlops_assets.registry.ledger import Entry, Event, Ledger
-    from mlops_assets.storage import Storage
+    from mlops_assets.storage.storage import Storage
 
 
 @dataclass(frozen=True)

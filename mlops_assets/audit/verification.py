@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from mlops_assets.audit.dataset_content import members, require_content, require_landed_files
-from mlops_assets.audit.signature import verify_signature
+from mlops_assets.audit.dataset_integrity import members, require_content, require_landed_files
 from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
 from mlops_assets.errors import StorageError
-from mlops_assets.evaluation.predictions import read_predictions
+from mlops_assets.evaluation.stored_predictions import read_predictions
 from mlops_assets.model.artefact import digest
-from mlops_assets.model.intervals import FILE as INTERVALS
-from mlops_assets.model.intervals import read_intervals
+from mlops_assets.model.prediction_intervals import FILE as INTERVALS
+from mlops_assets.model.prediction_intervals import read_intervals
 from mlops_assets.model.version import ModelVersion
-from mlops_assets.registry import chain
-from mlops_assets.registry.custody import Custody
-from mlops_assets.registry.evidence import features_of, model_of, own_report, round_trip
+from mlops_assets.registry import hash_chain
+from mlops_assets.registry.provenance import features_of, model_of, own_report, round_trip
+from mlops_assets.registry.session import Custody
+from mlops_assets.registry.signature import verify_signature
 from mlops_assets.registry.version import RegisteredVersion
 
 BACKUP = "Remedy: restore it from a backup, or choose another version"
@@ -84,7 +84,7 @@ class Evidence:
 
     def registry(self) -> str:
         """The registry's entry names this report and this model."""
-        from mlops_assets.resources.registry import REPORT_TAG
+        from mlops_assets.resources.model_registry import REPORT_TAG
 
         tags = self.custody.registry.version(self.version.version).tags
         for tag, recorded in ((REPORT_TAG, self.version.digest), ("mlops.model_digest", self.version.model_digest)):
@@ -98,7 +98,7 @@ class Evidence:
     def ledger(self) -> str:
         """The chain holds, and its entry about the registration names the same digests as the record."""
         ledger, system = self.custody.ledger, self.version.system
-        found = chain.verify(system, ledger.chain(system), self.custody.registry.noted())
+        found = hash_chain.verify(system, ledger.chain(system), self.custody.registry.noted())
         if not found.ok:
             raise StorageError(f"{found.broken}. Remedy: restore the ledger from a backup, and find out who changed it")
         entry = ledger.latest(system, "registered", version=self.version.version)

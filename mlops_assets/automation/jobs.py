@@ -5,7 +5,7 @@ from typing import NamedTuple
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from mlops_assets.spec import SystemSpec
+from mlops_assets.declaration.spec import SystemSpec
 
 TRAINING = ("features", "model", "evaluation", "registered_version", "champion")
 

@@ -5,7 +5,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from mlops_assets.automation.jobs import Jobs
 from mlops_assets.automation.state import default_status
-from mlops_assets.spec import SystemSpec
+from mlops_assets.declaration.spec import SystemSpec
 
 
 def schedules(spec: SystemSpec, jobs: Jobs) -> list[dg.ScheduleDefinition]:

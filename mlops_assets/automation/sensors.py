@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import dagster as dg
 
 from mlops_assets.automation.jobs import Jobs
+from mlops_assets.automation.registry_watch import registry_watch
 from mlops_assets.automation.state import default_status
-from mlops_assets.automation.watch import registry_watch
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.resources.storage import StorageResource
-from mlops_assets.spec import SystemSpec
 
 ATTEMPTS = 3
 """Runs tried for one set of pending batches before a person must look."""

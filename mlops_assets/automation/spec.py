@@ -2,7 +2,7 @@
 
 from pydantic import Field, field_validator
 
-from mlops_assets.declared import Declared
+from mlops_assets.declaration.base import Declared
 
 
 class AutomationSpec(Declared):

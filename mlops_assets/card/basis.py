@@ -4,8 +4,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from mlops_assets.card.document import Block, Cell, Facts, Section, Table, Text, listed, verdicts
-from mlops_assets.evaluation.figures import bound_text
 from mlops_assets.features.version import PARTS
+from mlops_assets.metrics.formatting import bound_text
 from mlops_assets.model.environment import LOADING
 
 if TYPE_CHECKING:

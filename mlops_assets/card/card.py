@@ -8,11 +8,11 @@ from mlops_assets.card.annex import annex
 from mlops_assets.card.document import Block, Cell, Facts, Missing, Part, Section, Table, Text, listed
 from mlops_assets.card.dossier import Dossier, dossier
 from mlops_assets.card.spec import CardSpec
-from mlops_assets.evaluation.figures import figure
+from mlops_assets.metrics.formatting import figure
 from mlops_assets.registry.spec import Ground
 
 if TYPE_CHECKING:
-    from mlops_assets.registry.custody import Custody
+    from mlops_assets.registry.session import Custody
 
 LABELS = {
     "intended_use": "Intended use",

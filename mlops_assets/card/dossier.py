@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import StorageError, TrackingError
 from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model.environment import code_version
 from mlops_assets.model.version import ModelVersion
-from mlops_assets.registry.custody import Custody
-from mlops_assets.registry.evidence import features_of, model_of, own_report
 from mlops_assets.registry.ledger import Entry
+from mlops_assets.registry.provenance import features_of, model_of, own_report
+from mlops_assets.registry.session import Custody
 from mlops_assets.registry.version import RegisteredVersion
-from mlops_assets.spec import SystemSpec
 
 if TYPE_CHECKING:
-    from mlops_assets.evaluation.report import Report
+    from mlops_assets.evaluation.report.report import Report
 
 CHANGES = ("promoted", "rolled back")
 

@@ -4,17 +4,17 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mlops_assets.card.document import Block, Cell, Section, Table, Text, listed, verdicts
-from mlops_assets.evaluation.catalogue import DIAGNOSES, diagnoses_of
-from mlops_assets.evaluation.figures import figure
-from mlops_assets.evaluation.summary import UNKNOWN
+from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES, diagnoses_of
+from mlops_assets.evaluation.report.summary import UNKNOWN
+from mlops_assets.metrics.formatting import figure
 
 if TYPE_CHECKING:
     from mlops_assets.card.dossier import Dossier
-    from mlops_assets.declared import Task
+    from mlops_assets.declaration.base import Task
     from mlops_assets.evaluation.diagnosis import Diagnosis
     from mlops_assets.evaluation.diagnosis import Table as Numbers
-    from mlops_assets.evaluation.intervals import Interval
-    from mlops_assets.evaluation.report import Report
+    from mlops_assets.evaluation.report.report import Report
+    from mlops_assets.metrics.intervals import Interval
 
 MOST_ROWS = 12
 SIGNIFICANT, WORSE = "significant", "worse"

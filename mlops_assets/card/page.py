@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_assets.card.card import Card
 from mlops_assets.card.document import PERSON, slug
-from mlops_assets.evaluation.figures import figure
-from mlops_assets.evaluation.svg import unturned
+from mlops_assets.evaluation.report.plots.svg import unturned
+from mlops_assets.metrics.formatting import figure
 
 if TYPE_CHECKING:
     from jinja2 import Environment

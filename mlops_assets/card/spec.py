@@ -1,6 +1,6 @@
 """What only a person can say about a system, as its model card quotes it."""
 
-from mlops_assets.declared import Declared
+from mlops_assets.declaration.base import Declared
 
 
 class CardSpec(Declared):

@@ -5,11 +5,26 @@ import sys
 from rich.console import Console
 from rich.markup import escape
 
-from mlops_assets.cli import evidence, life, line, machine, new, story, versions  # noqa: F401  each registers its commands
+from mlops_assets.cli import history, installation, lifecycle, new, promotion, verification, versions
 from mlops_assets.cli.app import app
 from mlops_assets.errors import MlopsError
 
 __all__ = ["app", "main"]
+
+COMMANDS = (
+    new.new,
+    *(lifecycle.land, lifecycle.run, lifecycle.report),
+    *(promotion.approve, promotion.decline, promotion.rollback, promotion.archive, promotion.aliases),
+    *(versions.versions, versions.compare),
+    *(history.history, history.why, history.trace),
+    *(verification.card, verification.verify, verification.sign),
+    *(installation.doctor, installation.instance),
+)
+"""In the order in which ``mlops --help`` lists them."""
+
+for command in COMMANDS:
+    app.command()(command)
+app.add_typer(verification.ledger, name="ledger")
 
 
 def main() -> None:

@@ -9,12 +9,12 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from mlops_assets.declaration import SHIPPED, find_system
+from mlops_assets.declaration.reading import SHIPPED, find_system
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.settings import Settings
-from mlops_assets.spec import SystemSpec
 
 if TYPE_CHECKING:
-    from mlops_assets.registry.custody import Custody
+    from mlops_assets.registry.session import Custody
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -43,7 +43,7 @@ def custody_of(system: str) -> "Custody":
     Raises:
         TrackingError: if MLflow does not answer.
     """
-    from mlops_assets.registry.custody import Custody
+    from mlops_assets.registry.session import Custody
     from mlops_assets.resources.tracking import MlflowTracking
 
     settings, spec = opened(system)

@@ -9,12 +9,11 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from mlops_assets.cli.app import Json, app, console, tell
-from mlops_assets.declaration import SHIPPED, read_declaration
+from mlops_assets.cli.app import Json, console, tell
+from mlops_assets.declaration.reading import SHIPPED, read_declaration
 from mlops_assets.settings import Settings
 
 
-@app.command()
 def new(
     system: Annotated[str, typer.Argument(help="Name of the new system.", show_default=False)],
     data: Annotated[str, typer.Option(help="CSV, Parquet or JSON Lines file or URL.", show_default=False)],
@@ -32,8 +31,8 @@ def new(
     as_json: Json = False,
 ) -> None:
     """Draft the declaration of a system from a file, say why, and land the file."""
-    from mlops_assets.drafting.beginning import begin
-    from mlops_assets.landed import landed_story
+    from mlops_assets.cli.landing_story import landed_story
+    from mlops_assets.drafting.new_system import begin
 
     settings = Settings()
     into = folder or settings.drafts

@@ -9,21 +9,20 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from mlops_assets.cli.app import Json, System, app, console, custody_of, tell
-from mlops_assets.cli.layout import show, table, time
+from mlops_assets.cli.app import Json, System, console, custody_of, tell
+from mlops_assets.cli.tables import show, table, time
 
 if TYPE_CHECKING:
-    from mlops_assets.audit.confrontation import Confrontation
-    from mlops_assets.audit.listing import Listed
-    from mlops_assets.audit.rematch import Rematch
+    from mlops_assets.registry.learner_comparison import Rematch
+    from mlops_assets.registry.listing import Listed
+    from mlops_assets.registry.version_comparison import Confrontation
 
 Number = Annotated[int, typer.Argument(help="Number of a registered version.", show_default=False, min=1)]
 
 
-@app.command()
 def versions(system: System, as_json: Json = False) -> None:
     """Every registered version with its state, who registered it, and its evidence in short."""
-    from mlops_assets.audit.listing import listing
+    from mlops_assets.registry.listing import listing
 
     custody = custody_of(system)
     found = listing(custody)
@@ -36,7 +35,6 @@ def versions(system: System, as_json: Json = False) -> None:
     show(story, as_json, lines if found else None, f"{custody.system} has no registered version yet.")
 
 
-@app.command()
 def compare(
     system: System,
     first: Number,
@@ -47,13 +45,13 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Two registered versions side by side, and head to head on rows that neither was trained on."""
-    from mlops_assets.audit.confrontation import confront
+    from mlops_assets.registry.version_comparison import confront
 
     custody, again = custody_of(system), None
     with TemporaryDirectory() as folder, console.status(f"Comparing versions {first} and {second} …") as status:
         found = confront(custody, first, second, Path(folder))
         if splits:
-            from mlops_assets.audit.rematch import rematch
+            from mlops_assets.registry.learner_comparison import rematch
 
             def told(done: int) -> None:
                 status.update(f"Fitting both anew: {done} of {splits} splits …")
@@ -87,7 +85,7 @@ def _over_splits(again: "Rematch") -> str:
 
 
 def _evidence(one: "Listed") -> str:
-    from mlops_assets.evaluation.figures import figure, interval_text
+    from mlops_assets.metrics.formatting import figure, interval_text
 
     if not one.report_digest:
         return "none: it was not registered by this platform"
@@ -98,7 +96,7 @@ def _evidence(one: "Listed") -> str:
 
 
 def _side_by_side(found: "Confrontation") -> Table:
-    from mlops_assets.evaluation.figures import figure, interval_text
+    from mlops_assets.metrics.formatting import figure, interval_text
 
     lines = table("metric", f"version {found.older}", f"version {found.newer}")
     for line in found.lines:

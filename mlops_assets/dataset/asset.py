@@ -4,10 +4,10 @@ import dagster as dg
 
 from mlops_assets.asset import check, check_results, refusals, stage_asset
 from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.preflight import check_code
 from mlops_assets.resources.storage import StorageResource
-from mlops_assets.spec import SystemSpec
-from mlops_assets.storage import Storage
+from mlops_assets.storage.storage import Storage
 
 STAGE = "dataset"
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
     from deltalake.transaction import AddAction, RemoveAction
 
-    from mlops_assets.storage import Storage
+    from mlops_assets.storage.storage import Storage
 
 CONFIGURATION = {"delta.enableExpiredLogCleanup": "false"}
 """Old versions stay readable: nothing ever deletes the log."""
@@ -43,7 +43,7 @@ class Change:
     removed: "tuple[RemoveAction, ...]" = ()
 
 
-def until_committed(attempt: "Callable[[], T]") -> "T":
+def until_committed(attempt: Callable[[], T]) -> T:
     """The result of ``attempt``, made again each time another process was faster.
 
     Raises:

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from mlops_assets.dataset.identity import row_hash
-from mlops_assets.dataset.parsing import is_missing, parsed
+import numpy as np
+import polars as pl
+
+from mlops_assets.dataset.reading.parsing import is_missing, parsed
+from mlops_assets.dataset.row_hash import row_hash
 from mlops_assets.dataset.rules import rules_of
-from mlops_assets.dataset.seen import Seen
+from mlops_assets.dataset.seen_hashes import Seen
 from mlops_assets.errors import SpecError
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandera.polars as pa
-    import polars as pl
 
     from mlops_assets.dataset.spec import DatasetSpec
 
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
 class Checked:
     """What the contract says about one chunk of a file."""
 
-    accepted: "pl.DataFrame"
+    accepted: pl.DataFrame
     """Rows that keep every rule: declared columns in their types, ``_row`` and ``_hash``."""
-    violations: "pl.DataFrame"
+    violations: pl.DataFrame
     """One line per broken rule: row, column, rule, value (text)."""
-    quarantined: "pl.DataFrame"
+    quarantined: pl.DataFrame
     """The raw rows that break a rule, with ``_row``."""
 
 
@@ -54,12 +55,11 @@ class Contract:
         key = {f"key:{', '.join(self.dataset.key)}": list(self.dataset.key)} if self.dataset.key else {}
         return key | {f"unique:{name}": [name] for name, column in self.dataset.columns.items() if column.unique}
 
-    def check(self, chunk: "pl.DataFrame", first_row: int, seen: dict[str, Seen]) -> tuple[Checked, dict[str, Seen]]:
+    def check(self, chunk: pl.DataFrame, first_row: int, seen: dict[str, Seen]) -> tuple[Checked, dict[str, Seen]]:
         """Check the raw rows of ``chunk``, the first of which is row ``first_row`` of its file.
 
         ``seen`` holds what earlier rows used up, by constraint; the second result has this chunk's accepted rows added.
         """
-        import polars as pl
 
         raw = chunk.select(list(self.dataset.columns)).with_columns(pl.int_range(pl.len()).alias("_index"))
         typed = chunk.select([parsed(chunk[name], column.type) for name, column in self.dataset.columns.items()])
@@ -74,9 +74,8 @@ class Contract:
         ).drop("_index")
         return Checked(accepted, *self._report(raw, broken, first_row)), seen
 
-    def _broken_cells(self, raw: "pl.DataFrame", typed: "pl.DataFrame") -> "pl.DataFrame":
+    def _broken_cells(self, raw: pl.DataFrame, typed: pl.DataFrame) -> pl.DataFrame:
         """``_index``, column and rule of every cell that breaks a rule of its own column."""
-        import polars as pl
 
         unparsed = pl.concat([_no_cells(), *(_unparsed(raw[name], typed[name]) for name in self.dataset.columns)])
         failed = self._failures(typed)
@@ -84,8 +83,7 @@ class Contract:
         failed = failed.join(unparsed, on=["_index", "column"], how="anti") if unparsed.height else failed
         return pl.concat([unparsed, failed])
 
-    def _failures(self, typed: "pl.DataFrame") -> "pl.DataFrame":
-        import polars as pl
+    def _failures(self, typed: pl.DataFrame) -> pl.DataFrame:
         from pandera.errors import SchemaErrors
 
         try:
@@ -104,10 +102,9 @@ class Contract:
         return _no_cells()
 
     def _without_repeated(
-        self, rows: "pl.DataFrame", seen: dict[str, Seen]
-    ) -> "tuple[pl.DataFrame, list[pl.DataFrame], dict[str, Seen]]":
+        self, rows: pl.DataFrame, seen: dict[str, Seen]
+    ) -> tuple[pl.DataFrame, list[pl.DataFrame], dict[str, Seen]]:
         """Drop rows whose key or unique value an earlier accepted row holds."""
-        import polars as pl
 
         repeated, used = [], {}
         for name, columns in self.constraints.items():
@@ -123,11 +120,8 @@ class Contract:
             used[name] = seen.get(name, Seen()).plus(row_hash(present, columns))
         return rows, repeated, seen | used
 
-    def _report(
-        self, raw: "pl.DataFrame", broken: "pl.DataFrame", first_row: int
-    ) -> "tuple[pl.DataFrame, pl.DataFrame]":
+    def _report(self, raw: pl.DataFrame, broken: pl.DataFrame, first_row: int) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Violations with the raw value as text, and the raw rows."""
-        import polars as pl
 
         row = (pl.col("_index") + first_row).alias("_row")
         parts = [_with_values(raw, cells) for cells in broken.partition_by("column")]
@@ -157,36 +151,32 @@ class Contract:
         ] or [("", 0, "")]
 
 
-def _exempt(rows: "pl.DataFrame", name: str, columns: list[str]) -> "np.ndarray":
+def _exempt(rows: pl.DataFrame, name: str, columns: list[str]) -> np.ndarray:
     """Empty cells of a unique column are not compared; an incomplete key is."""
-    import numpy as np
 
     if name.startswith("key:"):
         return np.zeros(rows.height, dtype=bool)
     return rows[columns[0]].is_null().to_numpy()
 
 
-def _unparsed(raw: "pl.Series", typed: "pl.Series") -> "pl.DataFrame":
+def _unparsed(raw: pl.Series, typed: pl.Series) -> pl.DataFrame:
     if not typed.null_count() or (not raw.dtype.is_float() and raw.null_count() == typed.null_count()):
         return _no_cells()
     return _cells((typed.is_null() & ~is_missing(raw)).arg_true(), raw.name, "type")
 
 
-def _cells(index: "pl.Series", column: str, rule: str) -> "pl.DataFrame":
-    import polars as pl
+def _cells(index: pl.Series, column: str, rule: str) -> pl.DataFrame:
 
     return index.cast(pl.Int64).alias("_index").to_frame().with_columns(column=pl.lit(column), rule=pl.lit(rule))
 
 
-def _no_cells() -> "pl.DataFrame":
-    import polars as pl
+def _no_cells() -> pl.DataFrame:
 
     return pl.DataFrame(schema={"_index": pl.Int64, "column": pl.String, "rule": pl.String})
 
 
-def _with_values(raw: "pl.DataFrame", cells: "pl.DataFrame") -> "pl.DataFrame":
+def _with_values(raw: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
     """``cells`` with the raw values as text; several columns of one key are joined by a comma."""
-    import polars as pl
 
     named = cells["column"][0]
     columns = [named] if named in raw.columns else named.split(", ")

@@ -7,10 +7,8 @@ LtHash (Bellare and Micciancio 1997; Lewi, Kim, Maykov, Weis 2019): every elemen
 import base64
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
 
 _LANES = 1024
 _BYTES = 2 * _LANES
@@ -24,13 +22,11 @@ class DatasetDigest:
 
     def add(self, element: str) -> "DatasetDigest":
         """The set with ``element``."""
-        import numpy as np
 
         return DatasetDigest((self._numbers() + np.frombuffer(_expanded(element), dtype="<u2")).tobytes())
 
     def remove(self, element: str) -> "DatasetDigest":
         """The set without ``element``, which must be in it."""
-        import numpy as np
 
         return DatasetDigest((self._numbers() - np.frombuffer(_expanded(element), dtype="<u2")).tobytes())
 
@@ -48,8 +44,7 @@ class DatasetDigest:
     def from_text(cls, text: str) -> "DatasetDigest":
         return cls(base64.b64decode(text, validate=True))
 
-    def _numbers(self) -> "np.ndarray":
-        import numpy as np
+    def _numbers(self) -> np.ndarray:
 
         return np.frombuffer(self.lanes, dtype="<u2")
 

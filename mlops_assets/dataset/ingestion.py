@@ -3,19 +3,19 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlops_assets.dataset.attempt import Attempt, Progress
+from mlops_assets.dataset.append_attempt import Attempt, Progress
 from mlops_assets.dataset.checks import content_verdicts
 from mlops_assets.dataset.commit import until_committed
 from mlops_assets.dataset.contract import Contract
 from mlops_assets.dataset.landing import adopt, find_landed, pending
+from mlops_assets.dataset.landing_zone import Landed
 from mlops_assets.dataset.table import RETRACTED, DatasetTable
 from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
-from mlops_assets.dataset.zone import Landed
 from mlops_assets.errors import LandingError, StorageError
 
 if TYPE_CHECKING:
-    from mlops_assets.spec import SystemSpec
-    from mlops_assets.storage import Storage
+    from mlops_assets.declaration.spec import SystemSpec
+    from mlops_assets.storage.storage import Storage
 
 
 @dataclass(frozen=True)

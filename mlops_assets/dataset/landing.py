@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlsplit
 
 from mlops_assets.dataset.files import open_bytes
-from mlops_assets.dataset.zone import Landed, Progress, Zone
-from mlops_assets.declared import load_object
+from mlops_assets.dataset.landing_zone import Landed, Progress, Zone
+from mlops_assets.declaration.base import load_object
 from mlops_assets.errors import LandingError, SpecError
 
 if TYPE_CHECKING:
-    from mlops_assets.spec import SystemSpec
-    from mlops_assets.storage import Storage
+    from mlops_assets.declaration.spec import SystemSpec
+    from mlops_assets.storage.storage import Storage
 
 
 def land(storage: "Storage", system: str, source: str | Path, on_progress: Progress | None = None) -> Landed:

@@ -3,13 +3,10 @@
 import html
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
+import numpy as np
+import polars as pl
 from pydantic import BaseModel, ConfigDict
-
-if TYPE_CHECKING:
-    import numpy as np
-    import polars as pl
 
 SAMPLE = 100_000
 """Rows that are looked at; of a larger frame every k-th row."""
@@ -46,7 +43,7 @@ class ColumnProfile(BaseModel):
     """The most frequent values of text and boolean columns."""
 
 
-def profile(frame: "pl.DataFrame", columns: Iterable[str], rows: int | None = None) -> list[ColumnProfile]:
+def profile(frame: pl.DataFrame, columns: Iterable[str], rows: int | None = None) -> list[ColumnProfile]:
     """The profile of ``columns``; of a large frame an even sample, and each profile then says so.
 
     ``rows`` is the size of the dataset where ``frame`` is itself a sample of it.
@@ -66,7 +63,7 @@ def to_markdown(profiles: Sequence[ColumnProfile]) -> str:
     return "\n".join([*lines, *_sample_note(profiles[0])])
 
 
-def _column(column: "pl.Series", rows: int) -> ColumnProfile:
+def _column(column: pl.Series, rows: int) -> ColumnProfile:
     present = column.drop_nulls()
     if column.dtype.is_float():
         present = present.drop_nans()
@@ -88,8 +85,7 @@ def _column(column: "pl.Series", rows: int) -> ColumnProfile:
     )
 
 
-def _numbers(present: "pl.Series") -> dict:
-    import numpy as np
+def _numbers(present: pl.Series) -> dict:
 
     values = present.cast(float).to_numpy()
     values = values[np.isfinite(values)]
@@ -106,8 +102,7 @@ def _numbers(present: "pl.Series") -> dict:
     }
 
 
-def _histogram(values: "np.ndarray", low: float, high: float) -> list[int]:
-    import numpy as np
+def _histogram(values: np.ndarray, low: float, high: float) -> list[int]:
 
     # Halves, so that the width of the widest possible range does not overflow.
     if not np.isfinite(high / 2 - low / 2) or high / 2 - low / 2 <= 0:
@@ -116,8 +111,7 @@ def _histogram(values: "np.ndarray", low: float, high: float) -> list[int]:
     return np.bincount(places, minlength=_BINS).tolist()
 
 
-def _top(present: "pl.Series") -> list[tuple[str, int]]:
-    import polars as pl
+def _top(present: pl.Series) -> list[tuple[str, int]]:
 
     texts = present.cast(pl.String).alias("value").to_frame()
     counts = texts.group_by("value").len("rows").sort(["rows", "value"], descending=[True, False])

@@ -5,15 +5,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from mlops_assets.dataset.commit import Change, commit, create_table, open_table, removals, until_committed
 from mlops_assets.dataset.staging import StagedFiles
 
 if TYPE_CHECKING:
-    import polars as pl
     import pyarrow as pa
 
     from mlops_assets.dataset.contract import Checked
-    from mlops_assets.storage import Storage
+    from mlops_assets.storage.storage import Storage
 
 KEPT = 100_000
 """Violations of one batch that are kept; the counts in its outcome are complete."""
@@ -29,7 +30,7 @@ class Quarantine:
     """Rows that were checked."""
     counts: Counter[str] = field(default_factory=Counter)
     """Rows per broken rule, by ``column: rule``."""
-    _kept: "list[pl.DataFrame]" = field(default_factory=list)
+    _kept: list[pl.DataFrame] = field(default_factory=list)
 
     def add(self, checked: "Checked") -> None:
         """Take over the violations of one chunk."""
@@ -62,9 +63,8 @@ class Quarantine:
             raise
 
 
-def read_quarantine(storage: "Storage", system: str, batch: str | None = None) -> "pl.DataFrame":
+def read_quarantine(storage: "Storage", system: str, batch: str | None = None) -> pl.DataFrame:
     """Violations of ``batch``, or of every batch: batch, row, column, rule, value, record (raw row as JSON), at."""
-    import polars as pl
 
     table = open_table(storage, storage.table(system, "quarantine"))
     if table is None:
@@ -74,14 +74,12 @@ def read_quarantine(storage: "Storage", system: str, batch: str | None = None) -
     return rows.sort("at", "batch", "row", maintain_order=True)
 
 
-def _stamped(violations: "pl.DataFrame", batch: str) -> "pl.DataFrame":
-    import polars as pl
+def _stamped(violations: pl.DataFrame, batch: str) -> pl.DataFrame:
 
     return violations.with_columns(batch=pl.lit(batch), at=pl.lit(datetime.now(UTC)))
 
 
-def _with_records(violations: "pl.DataFrame", rows: "pl.DataFrame") -> "pl.DataFrame":
-    import polars as pl
+def _with_records(violations: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
 
     records = rows.select(
         pl.col("_row").alias("row"), pl.struct(pl.exclude("_row")).struct.json_encode().alias("record")

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from mlops_assets.dataset.parsing import parsed
+import polars as pl
+
+from mlops_assets.dataset.reading.parsing import parsed
 from mlops_assets.errors import SpecError
 
 if TYPE_CHECKING:
     import pandera.polars as pa
-    import polars as pl
 
     from mlops_assets.dataset.spec import ColumnSpec
 
@@ -47,7 +48,6 @@ def _bound(column: "ColumnSpec", bound: Any) -> Any:
 
 def _allowed(name: str, column: "ColumnSpec") -> list[Any]:
     """The allowed values in the column's own type."""
-    import polars as pl
 
     texts = pl.Series(name, [str(value) for value in column.allowed or []], dtype=pl.String)
     typed = parsed(texts, column.type)
@@ -56,9 +56,8 @@ def _allowed(name: str, column: "ColumnSpec") -> list[Any]:
     return typed.to_list()
 
 
-def _matches(pattern: str) -> "Callable[[Any], pl.LazyFrame]":
+def _matches(pattern: str) -> Callable[[Any], pl.LazyFrame]:
     """Whole match by polars' own engine, or by Python's where the pattern needs it (lookarounds, backreferences)."""
-    import polars as pl
 
     whole = f"^(?:{pattern})$"
     try:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from mlops_assets.declared import Declared, DottedPath, Mistake, one_of
+from mlops_assets.declaration.base import Declared, DottedPath, Mistake, one_of
 from mlops_assets.verdict import Severity
 
 ColumnType = Literal["float", "integer", "string", "boolean", "date", "datetime"]

@@ -6,8 +6,9 @@ import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 if TYPE_CHECKING:
-    import polars as pl
     import pyarrow as pa
     from deltalake import DeltaTable
     from deltalake.transaction import AddAction
@@ -32,7 +33,7 @@ class StagedFiles:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="staging")
         self._running: Future[None] | None = None
 
-    def write(self, frame: "pl.DataFrame") -> None:
+    def write(self, frame: pl.DataFrame) -> None:
         """Append rows that have the columns of ``schema``."""
         self._wait()
         if frame.height:
@@ -63,7 +64,7 @@ class StagedFiles:
         if self._running is not None:
             self._running.result()
 
-    def _write(self, frame: "pl.DataFrame") -> None:
+    def _write(self, frame: pl.DataFrame) -> None:
         self._writer = self._writer or self._open()
         name = next(reversed(self._rows))
         self._writer.write_table(as_arrow(frame, self.schema))
@@ -93,9 +94,8 @@ class StagedFiles:
             self._writer = None
 
 
-def as_arrow(frame: "pl.DataFrame", schema: "pa.Schema") -> "pa.Table":
+def as_arrow(frame: pl.DataFrame, schema: "pa.Schema") -> "pa.Table":
     """``frame`` with the columns and types of ``schema``."""
-    import polars as pl
 
     return frame.select(schema.names).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(schema)
 

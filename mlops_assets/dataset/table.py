@@ -1,7 +1,7 @@
 """The dataset table: accepted rows in Delta Lake, one commit per batch.
 
 Besides the declared columns it has ``_batch`` (SHA-256 of the file), ``_row`` (row in the file, from 1) and
-``_hash`` (:func:`~mlops_assets.dataset.identity.row_hash` over the declared columns, as int64).
+``_hash`` (:func:`~mlops_assets.dataset.row_hash.row_hash` over the declared columns, as int64).
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,24 +10,25 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import polars as pl
+
 from mlops_assets.dataset.commit import Change, add_columns, commit, create_table, metadata_of, open_table, removals
-from mlops_assets.dataset.identity import row_hash
+from mlops_assets.dataset.row_hash import row_hash
 from mlops_assets.dataset.schema import table_schema
-from mlops_assets.dataset.seen import Seen, SeenFiles, Segment, seen_of
+from mlops_assets.dataset.seen_hashes import Seen, SeenFiles, Segment, seen_of
 from mlops_assets.dataset.staging import StagedFiles
-from mlops_assets.dataset.state import DatasetState, state_from
+from mlops_assets.dataset.table_state import DatasetState, state_from
 from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
 from mlops_assets.errors import StorageError
 
 if TYPE_CHECKING:
-    import polars as pl
     import pyarrow as pa
     from deltalake import DeltaTable
     from deltalake.transaction import AddAction
     from pyarrow.dataset import FileSystemDataset
 
     from mlops_assets.dataset.spec import ColumnSpec
-    from mlops_assets.storage import Storage
+    from mlops_assets.storage.storage import Storage
 
 ACCEPTED, RETRACTED = 1, 2
 """Versions of a batch's application transaction."""
@@ -36,7 +37,7 @@ _SAMPLED = 16
 """Files, and blocks of them, that a sample is taken from."""
 
 
-def read_dataset(storage: "Storage", version: "DatasetVersion", columns: Sequence[str] | None = None) -> "pl.DataFrame":
+def read_dataset(storage: "Storage", version: DatasetVersion, columns: Sequence[str] | None = None) -> pl.DataFrame:
     """The rows of exactly this version, by batch and row, whatever order the batches came in.
 
     Raises:
@@ -46,13 +47,13 @@ def read_dataset(storage: "Storage", version: "DatasetVersion", columns: Sequenc
 
 
 def sample_dataset(
-    storage: "Storage", version: "DatasetVersion", columns: Sequence[str], rows: int = 100_000
-) -> "pl.DataFrame":
+    storage: "Storage", version: DatasetVersion, columns: Sequence[str], rows: int = 100_000
+) -> pl.DataFrame:
     """At most ``rows`` rows, from blocks spread evenly over the files: the cost does not grow with the table."""
     return _exactly(storage, version).sample(columns, rows)
 
 
-def _exactly(storage: "Storage", version: "DatasetVersion") -> "DatasetTable":
+def _exactly(storage: "Storage", version: DatasetVersion) -> "DatasetTable":
     table = DatasetTable.at(storage, version.system, version.table_version)
     found = table.state.version(version.system, version.table_version, [])
     if found is None or found.digest != version.digest:
@@ -160,7 +161,7 @@ class DatasetTable:
             for constraint, hashes in seen.items()
         }
 
-    def read(self, columns: Sequence[str] | None = None, without_batch: str | None = None) -> "pl.DataFrame":
+    def read(self, columns: Sequence[str] | None = None, without_batch: str | None = None) -> pl.DataFrame:
         """Rows by batch and row number."""
         rows = self.delta.to_pyarrow_dataset(as_large_types=True)
         fragments = sorted(rows.get_fragments(), key=lambda fragment: fragment.path)
@@ -168,7 +169,7 @@ class DatasetTable:
             fragments = [fragment for fragment in fragments if f"part-{without_batch}-" not in fragment.path]
         return _rows(rows, fragments, columns)
 
-    def sample(self, columns: Sequence[str], rows: int) -> "pl.DataFrame":
+    def sample(self, columns: Sequence[str], rows: int) -> pl.DataFrame:
         """Evenly spaced rows of evenly spaced blocks, at most ``rows``."""
         if self.state.rows <= rows:
             return self.read(columns)
@@ -178,7 +179,7 @@ class DatasetTable:
         frame = _rows(stored, _spread(blocks, _SAMPLED), columns)
         return frame[:: -(-frame.height // rows) or 1]
 
-    def _hashes(self, columns: Sequence[str]) -> "Iterable":
+    def _hashes(self, columns: Sequence[str]) -> Iterable:
         if list(columns) == ["_hash"]:
             return [self.read(["_hash"])["_hash"].to_numpy().view("uint64")]
         rows = self.read(columns)
@@ -228,9 +229,8 @@ class DatasetTable:
         )
 
 
-def _rows(stored: "FileSystemDataset", fragments: list, columns: Sequence[str] | None) -> "pl.DataFrame":
+def _rows(stored: "FileSystemDataset", fragments: list, columns: Sequence[str] | None) -> pl.DataFrame:
     """The rows of ``fragments`` in their order."""
-    import polars as pl
     from pyarrow.dataset import FileSystemDataset as Ordered
 
     ordered = Ordered(fragments, stored.schema, stored.format, stored.filesystem)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import ClassVar, Literal
 
-from mlops_assets.records import Record
+from mlops_assets.storage.records import Record
 from mlops_assets.verdict import Verdict
 
 

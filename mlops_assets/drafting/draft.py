@@ -3,13 +3,13 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mlops_assets.declared import Task
+from mlops_assets.declaration.base import Task
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.drafting.rehearsal import FOREST, Quick, Rehearsal, quick_values, rehearse
 from mlops_assets.drafting.roles import ColumnDraft, draft_columns
 from mlops_assets.drafting.survey import Survey
 from mlops_assets.drafting.target import Target, choose_target
 from mlops_assets.errors import LandingError, SpecError
-from mlops_assets.spec import SystemSpec
 
 FEWEST_ROWS = 30
 """Rows with a target below which nothing can be split, checked and judged."""
@@ -54,7 +54,7 @@ def draft(name: str, survey: Survey, target_column: str, task: Task | None = Non
     _require_points(survey)
     sample = survey.sample
     if target.type != survey.columns[target.name].type:
-        from mlops_assets.dataset.parsing import parsed
+        from mlops_assets.dataset.reading.parsing import parsed
 
         sample = sample.with_columns(parsed(sample[target.name], "integer"))
         survey = replace(survey, sample=sample)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from mlops_assets.drafting.names import words
-from mlops_assets.spec import SystemSpec
+from mlops_assets.declaration.spec import SystemSpec
+from mlops_assets.drafting.column_names import words
 
 if TYPE_CHECKING:
     from mlops_assets.features.assembly import Assembly
@@ -92,9 +92,9 @@ def rehearse(spec: SystemSpec, sample: pl.DataFrame) -> Rehearsal:
 
 def quick_values(rehearsal: Rehearsal, spec: SystemSpec, metrics: list[str]) -> Quick | None:
     """Train a forest on train rows of the rehearsal and judge it on validation rows; None without these."""
-    from mlops_assets.evaluation.metrics import values
-    from mlops_assets.evaluation.outcomes import read_outcomes
     from mlops_assets.features.version import FeaturesVersion
+    from mlops_assets.metrics.outcomes import read_outcomes
+    from mlops_assets.metrics.scoring import values
     from mlops_assets.model.prediction import predict
     from mlops_assets.model.training import train
 

@@ -5,11 +5,11 @@ from typing import Any, Literal
 
 import polars as pl
 
-from mlops_assets.dataset.parsing import parsed
-from mlops_assets.drafting.names import hints
+from mlops_assets.dataset.reading.parsing import parsed
+from mlops_assets.drafting.column_facts import YEARS, ColumnFacts
+from mlops_assets.drafting.column_names import hints
 from mlops_assets.drafting.ranges import bounds
 from mlops_assets.drafting.survey import Survey
-from mlops_assets.drafting.tally import YEARS, ColumnFacts
 from mlops_assets.drafting.target import Target
 
 Role = Literal["target", "feature", "key", "group", "time", "excluded", "undeclared"]

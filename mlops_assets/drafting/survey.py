@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from mlops_assets.dataset.batch import read_batch
 from mlops_assets.dataset.files import root_of
-from mlops_assets.dataset.parsing import parsed
+from mlops_assets.dataset.reading.batch import read_batch
+from mlops_assets.dataset.reading.parsing import parsed
 from mlops_assets.dataset.spec import ColumnSpec, DatasetSpec, FormatSpec
-from mlops_assets.drafting.tally import ColumnFacts, Tally
+from mlops_assets.drafting.column_facts import ColumnFacts, Tally
 from mlops_assets.errors import LandingError
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class _Reading:
         self.sample = pl.DataFrame()
         self._stride = 1
 
-    def read(self) -> "dict[str, Tally]":
+    def read(self) -> dict[str, Tally]:
         names = list(self._names())
         if not names:
             raise LandingError(f"{self.name!r} has no column with a usable name. Remedy: name the columns in line 1")

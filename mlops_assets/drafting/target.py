@@ -7,11 +7,11 @@ from typing import Any
 
 import polars as pl
 
-from mlops_assets.dataset.parsing import parsed
-from mlops_assets.declared import Task, one_of
-from mlops_assets.drafting.names import yes_rank
+from mlops_assets.dataset.reading.parsing import parsed
+from mlops_assets.declaration.base import Task, one_of
+from mlops_assets.drafting.column_facts import ColumnFacts
+from mlops_assets.drafting.column_names import yes_rank
 from mlops_assets.drafting.survey import Survey
-from mlops_assets.drafting.tally import ColumnFacts
 from mlops_assets.errors import SpecError
 
 FEW = 10

@@ -3,11 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlops_assets.evaluation import bounds, preparation
-from mlops_assets.evaluation.bounds import Predecessor
-from mlops_assets.evaluation.catalogue import METRICS, PRIMARY
+import pandas as pd
+
+from mlops_assets.evaluation import gate_history
+from mlops_assets.evaluation.diagnoses import preparation
+from mlops_assets.evaluation.diagnoses.importance import permutation_importance
 from mlops_assets.evaluation.diagnosis import Diagnosis, Subject
-from mlops_assets.evaluation.diagrams import (
+from mlops_assets.evaluation.examination import examine, wanted
+from mlops_assets.evaluation.gate_evidence import Evidence, gather_evidence
+from mlops_assets.evaluation.gate_history import Predecessor
+from mlops_assets.evaluation.gates import judge
+from mlops_assets.evaluation.report.plot_data import (
     class_table,
     confusion_matrix,
     error_bands,
@@ -15,36 +21,30 @@ from mlops_assets.evaluation.diagrams import (
     roc_curves,
     sampled_points,
 )
-from mlops_assets.evaluation.evidence import Evidence, gather_evidence
-from mlops_assets.evaluation.examination import examine, wanted
-from mlops_assets.evaluation.gates import judge
-from mlops_assets.evaluation.importance import permutation_importance
-from mlops_assets.evaluation.intervals import Estimate
-from mlops_assets.evaluation.outcomes import Outcomes
-from mlops_assets.evaluation.report import MetricReport, Report
-from mlops_assets.evaluation.resampling import Bootstrap
-from mlops_assets.model.decision import Decision
-from mlops_assets.model.intervals import Intervals
-from mlops_assets.model.prediction import Predictions
+from mlops_assets.evaluation.report.report import MetricReport, Report
+from mlops_assets.metrics.bootstrap import Bootstrap
+from mlops_assets.metrics.catalogue import METRICS, PRIMARY
+from mlops_assets.metrics.intervals import Estimate
+from mlops_assets.metrics.outcomes import Outcomes, Predictions
+from mlops_assets.model.prediction_intervals import Intervals
+from mlops_assets.model.threshold import Decision
 from mlops_assets.verdict import Verdict
 
 if TYPE_CHECKING:
-    import pandas as pd
-
+    from mlops_assets.declaration.spec import SystemSpec
     from mlops_assets.features.version import FeaturesVersion
-    from mlops_assets.spec import SystemSpec
 
 
 def assess(
     spec: "SystemSpec",
     features: "FeaturesVersion",
-    rows: "pd.DataFrame",
+    rows: pd.DataFrame,
     predictions: Predictions,
     baselines: Mapping[str, Predictions],
     pipeline: Any,
     model_digest: str,
-    validation: "pd.DataFrame | None" = None,
-    train: "pd.DataFrame | None" = None,
+    validation: pd.DataFrame | None = None,
+    train: pd.DataFrame | None = None,
     *,
     intervals: Intervals | None = None,
     intervals_note: str = "",
@@ -104,9 +104,9 @@ def assess(
             gates=[
                 *(judge(gate, evidence, diagnoses) for gate in spec.evaluation.gates),
                 *_own_gates(subject, diagnoses),
-                bounds.verdict(spec.evaluation.gates, predecessors),
+                gate_history.verdict(spec.evaluation.gates, predecessors),
             ],
-            bounds=bounds.changed_bounds(spec.evaluation.gates, predecessors),
+            bounds=gate_history.changed_bounds(spec.evaluation.gates, predecessors),
             importance=permutation_importance(
                 pipeline, rows.loc[:, features.names], evidence.outcomes, primary, spec.model.seed
             ),
@@ -121,7 +121,7 @@ def assess(
 def _evidence(
     spec: "SystemSpec",
     features: "FeaturesVersion",
-    rows: "pd.DataFrame",
+    rows: pd.DataFrame,
     predictions: Predictions,
     baselines: Mapping[str, Predictions],
 ) -> Evidence:

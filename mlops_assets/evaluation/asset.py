@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from mlops_assets.asset import check, check_results, refusals, require, stage_asset, versions
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import StorageError
-from mlops_assets.evaluation.bounds import CHECK as BOUNDS_CHECK
-from mlops_assets.evaluation.bounds import Predecessor, Predecessors
-from mlops_assets.evaluation.catalogue import PREPARATION_CHECK
+from mlops_assets.evaluation.diagnosis_catalogue import PREPARATION_CHECK
+from mlops_assets.evaluation.gate_history import CHECK as BOUNDS_CHECK
+from mlops_assets.evaluation.gate_history import Predecessor, Predecessors
 from mlops_assets.evaluation.spec import GateSpec
 from mlops_assets.evaluation.version import EvaluationReport, MetricSummary
 from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model.version import ModelVersion
 from mlops_assets.resources.storage import StorageResource
 from mlops_assets.resources.tracking import MlflowTracking
-from mlops_assets.spec import SystemSpec
 
 if TYPE_CHECKING:
     import pandas as pd
     from mlflow.entities import Run
 
-    from mlops_assets.evaluation.report import Report
-    from mlops_assets.model.prediction import Predictions
+    from mlops_assets.evaluation.report.report import Report
+    from mlops_assets.metrics.outcomes import Predictions
 
 STAGE = "evaluation"
 
@@ -95,8 +95,8 @@ def _assessed(
 ) -> "tuple[Report, Predictions]":
     from mlops_assets.evaluation.assessment import assess
     from mlops_assets.model.artefact import load
-    from mlops_assets.model.intervals import FILE, read_intervals
     from mlops_assets.model.prediction import predict
+    from mlops_assets.model.prediction_intervals import FILE, read_intervals
 
     fetched = tracking.fetch(model.uri, folder / "model")
     pipeline = load(fetched / "model.skops", model.digest, declared=model.declared)
@@ -135,8 +135,8 @@ def _log(
     run: "Run",
     folder: Path,
 ) -> EvaluationReport:
-    from mlops_assets.evaluation.html import render
-    from mlops_assets.evaluation.predictions import to_frame, write_predictions
+    from mlops_assets.evaluation.report.html import render
+    from mlops_assets.evaluation.stored_predictions import to_frame, write_predictions
 
     digest = write_predictions(to_frame(test, predictions), folder / "predictions.parquet")
     (folder / "report.json").write_text(report.to_json(), encoding="utf-8")
@@ -198,7 +198,7 @@ def _gates_table(report: "Report") -> str:
 
 
 def _plots(report: "Report") -> str:
-    from mlops_assets.evaluation.plots import plots
+    from mlops_assets.evaluation.report.plots.model_plots import plots
 
     images = []
     for title, svg in plots(report):

@@ -4,18 +4,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from mlops_assets.evaluation.outcomes import Outcomes, read_outcomes
-from mlops_assets.evaluation.resampling import STANDARD, Bootstrap
-from mlops_assets.model.intervals import Intervals
-from mlops_assets.model.prediction import Predictions, predict
+from mlops_assets.metrics.bootstrap import STANDARD, Bootstrap
+from mlops_assets.metrics.outcomes import Outcomes, Predictions, read_outcomes
+from mlops_assets.model.prediction import predict
+from mlops_assets.model.prediction_intervals import Intervals
 
 if TYPE_CHECKING:
-    import pandas as pd
-
+    from mlops_assets.declaration.spec import SystemSpec
     from mlops_assets.features.version import FeaturesVersion
-    from mlops_assets.spec import SystemSpec
 
 Cell = str | int | float | None
 
@@ -64,14 +63,14 @@ class Subject:
     spec: "SystemSpec"
     features: "FeaturesVersion"
     pipeline: Any
-    test: "pd.DataFrame"
+    test: pd.DataFrame
     """Features, target, context columns as ``@name``, ``_identity``, ``_part``, ``_batch``, ``_row``."""
-    validation: "pd.DataFrame"
+    validation: pd.DataFrame
     """The same of the validation part; may be empty."""
     predictions: Predictions
     """Of the test rows."""
     bootstrap: Bootstrap = STANDARD
-    train: "pd.DataFrame | None" = None
+    train: pd.DataFrame | None = None
     """The same of the train part, for what must rest on these rows alone; None where they are not at hand."""
     intervals: Intervals | None = None
     """Those stored with the model."""
@@ -79,16 +78,16 @@ class Subject:
     """Why there are none."""
 
     @property
-    def inputs(self) -> "pd.DataFrame":
+    def inputs(self) -> pd.DataFrame:
         """The feature columns of the test rows."""
         return self.test.loc[:, self.features.names]
 
     @property
-    def truth(self) -> "pd.Series":
+    def truth(self) -> pd.Series:
         return self.test.loc[:, self.features.target]
 
     @property
-    def groups(self) -> "pd.Series | None":
+    def groups(self) -> pd.Series | None:
         """The column by which rows are resampled together, or None."""
         return self.test.loc[:, f"@{self.features.group}"] if self.features.group else None
 
@@ -97,11 +96,11 @@ class Subject:
         """Truth and predictions of the test rows, encoded for metrics."""
         return self.read(self.test, self.predictions)
 
-    def predict(self, inputs: "pd.DataFrame") -> Predictions:
+    def predict(self, inputs: pd.DataFrame) -> Predictions:
         """Predictions for other inputs."""
         return predict(self.pipeline, inputs)
 
-    def read(self, rows: "pd.DataFrame", predictions: Predictions) -> Outcomes:
+    def read(self, rows: pd.DataFrame, predictions: Predictions) -> Outcomes:
         """Truth and predictions of ``rows``, encoded for metrics."""
         evaluation = self.spec.evaluation
         truth = rows[self.features.target].to_numpy()

@@ -4,9 +4,9 @@ import traceback
 from collections.abc import Iterable
 from importlib import import_module
 
-from mlops_assets.declared import Task
-from mlops_assets.evaluation.catalogue import DIAGNOSES, diagnoses_of
+from mlops_assets.declaration.base import Task
 from mlops_assets.evaluation.diagnosis import Diagnosis, Measure, Subject
+from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES, diagnoses_of
 from mlops_assets.evaluation.spec import EvaluationSpec
 
 
@@ -38,7 +38,7 @@ def examine(names: Iterable[str], subject: Subject) -> list[Diagnosis]:
 
 
 def _examined(name: str, subject: Subject) -> Diagnosis:
-    module = import_module(f"mlops_assets.evaluation.{name}")
+    module = import_module(f"mlops_assets.evaluation.diagnoses.{name}")
     try:
         return module.examine(subject)
     except Exception as error:

@@ -4,16 +4,16 @@ import traceback
 from collections.abc import Sequence
 from typing import Any, cast
 
+from mlops_assets.comparison.comparison import Comparison, compare_outcomes
 from mlops_assets.errors import NotEvaluated
-from mlops_assets.evaluation.bounds import MIN_ROWS
-from mlops_assets.evaluation.catalogue import PRIMARY
-from mlops_assets.evaluation.comparison import Comparison, compare_outcomes
 from mlops_assets.evaluation.diagnosis import Diagnosis, Measure
-from mlops_assets.evaluation.evidence import SIMPLE, Evidence
-from mlops_assets.evaluation.figures import bound_text, figure, interval_text
-from mlops_assets.evaluation.intervals import Estimate
-from mlops_assets.evaluation.metrics import obstacle
+from mlops_assets.evaluation.gate_evidence import SIMPLE, Evidence
+from mlops_assets.evaluation.gate_history import MIN_ROWS
 from mlops_assets.evaluation.spec import GateSpec
+from mlops_assets.metrics.catalogue import PRIMARY
+from mlops_assets.metrics.formatting import bound_text, figure, interval_text
+from mlops_assets.metrics.intervals import Estimate
+from mlops_assets.metrics.scoring import obstacle
 from mlops_assets.verdict import Outcome, Verdict
 
 

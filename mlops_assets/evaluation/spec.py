@@ -5,8 +5,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from mlops_assets.declared import Declared, Mistake, one_of
-from mlops_assets.evaluation.catalogue import METRICS
+from mlops_assets.declaration.base import Declared, Mistake, one_of
+from mlops_assets.metrics.catalogue import METRICS
 from mlops_assets.verdict import Severity
 
 CHECKS = ("beats_baseline",)
@@ -82,7 +82,7 @@ class EvaluationSpec(Declared):
     positive: bool | int | str | None = None
     """The positive class of a two-class target; by default the larger of two values."""
     diagnoses: list[str] | None = None
-    """Sections of the report beside metrics and gates; by default all of the task but fairness and serving."""
+    """Sections of the report beside metrics and gates; by default all of the task but fairness and efficiency."""
     monotone: dict[str, Literal["increasing", "decreasing"]] = {}
     """Features whose rise must not lower (raise) the prediction; measured as ``consistency.monotone_violations``."""
     protected: list[str] = []

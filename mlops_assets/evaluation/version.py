@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from mlops_assets.records import Record
+from mlops_assets.storage.records import Record
 from mlops_assets.verdict import Verdict
 
 

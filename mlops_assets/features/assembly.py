@@ -9,19 +9,20 @@ import polars as pl
 
 from mlops_assets.dataset.table import read_dataset
 from mlops_assets.dataset.version import DatasetVersion
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import SpecError
-from mlops_assets.features.degeneracy import no_degenerate
-from mlops_assets.features.evidence import evidence
-from mlops_assets.features.leakage import no_leakage, no_overlap, no_target
-from mlops_assets.features.nearness import no_near_duplicates
-from mlops_assets.features.proxy import no_proxy
-from mlops_assets.features.scale import rescaled
+from mlops_assets.features.degenerate_features import no_degenerate
+from mlops_assets.features.leakage.near_duplicates import no_near_duplicates
+from mlops_assets.features.leakage.overlap import no_overlap
+from mlops_assets.features.leakage.target_leakage import no_leakage, no_target
+from mlops_assets.features.leakage.target_proxy import no_proxy
+from mlops_assets.features.leakage.train_sample import evidence
+from mlops_assets.features.part_sizes import enough_rows
 from mlops_assets.features.split import Identities, assign
-from mlops_assets.features.sufficiency import enough_rows
 from mlops_assets.features.transform import feature_kinds, require_row_wise, transform
+from mlops_assets.features.unit_change import rescaled
 from mlops_assets.features.version import PARTS, FeatureColumn, Label, Part, SplitPlan
-from mlops_assets.spec import SystemSpec
-from mlops_assets.storage import Storage
+from mlops_assets.storage.storage import Storage
 from mlops_assets.verdict import Verdict
 
 

@@ -4,9 +4,9 @@ import dagster as dg
 
 from mlops_assets.asset import check, check_results, refusals, require, stage_asset, versions
 from mlops_assets.dataset.version import DatasetVersion
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.preflight import check_code
 from mlops_assets.resources.storage import StorageResource
-from mlops_assets.spec import SystemSpec
 
 STAGE = "features"
 CHECKS = {

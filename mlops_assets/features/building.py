@@ -4,12 +4,12 @@ import hashlib
 import json
 
 from mlops_assets.dataset.version import DatasetVersion
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import StorageError
 from mlops_assets.features.engineering import engineering_digest
 from mlops_assets.features.table import is_readable, write_features
 from mlops_assets.features.version import FeaturesVersion, SplitPlan
-from mlops_assets.spec import SystemSpec
-from mlops_assets.storage import Storage
+from mlops_assets.storage.storage import Storage
 from mlops_assets.verdict import require_passed
 
 LAYOUT = 3

@@ -4,20 +4,19 @@ import hashlib
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mlops_assets.declared import load_object
+import pandas as pd
+
+from mlops_assets.declaration.base import load_object
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import SpecError
-from mlops_assets.spec import SystemSpec
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 RESERVED = ("_", "@")
 """First characters of the platform's own columns beside the features."""
 
 
-def engineer(rows: "pd.DataFrame", spec: SystemSpec) -> "pd.DataFrame":
+def engineer(rows: pd.DataFrame, spec: SystemSpec) -> pd.DataFrame:
     """What the declared function makes of ``rows``; without one, the rows themselves.
 
     Raises:
@@ -58,7 +57,7 @@ def engineering_digest(spec: SystemSpec) -> str:
     return hashlib.sha256(Path(file).read_bytes()).hexdigest()
 
 
-def require_untouched_input(rows: "pd.DataFrame", spec: SystemSpec) -> None:
+def require_untouched_input(rows: pd.DataFrame, spec: SystemSpec) -> None:
     """Raise SpecError if the function changes the frame that it is given."""
     function = engineer_function(spec)
     if function is None:
@@ -72,8 +71,7 @@ def require_untouched_input(rows: "pd.DataFrame", spec: SystemSpec) -> None:
         )
 
 
-def _require_frame(made: object, rows: "pd.DataFrame", spec: SystemSpec) -> None:
-    import pandas as pd
+def _require_frame(made: object, rows: pd.DataFrame, spec: SystemSpec) -> None:
 
     if not isinstance(made, pd.DataFrame):
         raise SpecError(f"{_named(spec)} returned {type(made).__name__}; a pandas DataFrame of features is needed")
@@ -95,7 +93,7 @@ def _require_names(names: list, spec: SystemSpec) -> None:
         raise SpecError(f"{_named(spec)} returned no columns")
 
 
-def _changed(before: "pd.DataFrame", after: "pd.DataFrame") -> str:
+def _changed(before: pd.DataFrame, after: pd.DataFrame) -> str:
     if list(before.columns) != list(after.columns):
         return f"columns {sorted(map(str, set(before.columns) ^ set(after.columns)))!r} came or went"
     if len(before) != len(after):

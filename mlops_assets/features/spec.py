@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from mlops_assets.declared import Declared, DottedPath, Mistake
+from mlops_assets.declaration.base import Declared, DottedPath, Mistake
 
 
 class SplitSpec(Declared):

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from mlops_assets.dataset.identity import row_hash
+from mlops_assets.dataset.row_hash import row_hash
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.features.spec import SplitSpec
-from mlops_assets.features.stratification import choose_salt, share_out, strata
-from mlops_assets.features.timeline import choose_boundaries, place
+from mlops_assets.features.split_by_time import choose_boundaries, place
+from mlops_assets.features.split_stratification import choose_salt, share_out, strata
 from mlops_assets.features.version import EXCLUDED, PARTS, TEST, TRAIN, VALIDATION, SplitPlan
-from mlops_assets.spec import SystemSpec
 
 
 @dataclass(frozen=True, eq=False)

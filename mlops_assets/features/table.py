@@ -3,14 +3,15 @@
 import json
 from typing import TYPE_CHECKING
 
+import pandas as pd
+import polars as pl
+
 from mlops_assets.dataset.commit import Overtaken, until_committed
 from mlops_assets.errors import StorageError
 from mlops_assets.features.version import FeaturesVersion, Part
-from mlops_assets.storage import Storage
+from mlops_assets.storage.storage import Storage
 
 if TYPE_CHECKING:
-    import pandas as pd
-    import polars as pl
     from deltalake import DeltaTable
 
 NAME = "features"
@@ -21,7 +22,7 @@ REMEDY = "Remedy: materialise the features again."
 PROPERTIES = {"delta.enableExpiredLogCleanup": "false"}
 
 
-def write_features(storage: Storage, system: str, table: "pl.DataFrame", digest: str) -> int:
+def write_features(storage: Storage, system: str, table: pl.DataFrame, digest: str) -> int:
     """Commit ``table`` as the version ``digest`` and return its Delta version.
 
     A commit that a killed run left behind under the same digest, or that another run made meanwhile, is taken
@@ -33,7 +34,7 @@ def write_features(storage: Storage, system: str, table: "pl.DataFrame", digest:
     return until_committed(lambda: _write(storage, storage.table(system, NAME), table, digest))
 
 
-def read_features(storage: Storage, version: FeaturesVersion, part: Part | None = None) -> "pd.DataFrame":
+def read_features(storage: Storage, version: FeaturesVersion, part: Part | None = None) -> pd.DataFrame:
     """Rows of exactly this version, of one part or of all, ordered by ``_batch`` and ``_row``.
 
     Columns: the features (float64, or ``object`` of ``str``); the target; context columns as ``@name``;
@@ -94,7 +95,7 @@ def _latest(storage: Storage, url: str) -> "DeltaTable | None":
     return DeltaTable(url, storage_options=options)
 
 
-def _write(storage: Storage, url: str, table: "pl.DataFrame", digest: str) -> int:
+def _write(storage: Storage, url: str, table: pl.DataFrame, digest: str) -> int:
     from deltalake import CommitProperties, write_deltalake
     from deltalake.exceptions import DeltaError
 

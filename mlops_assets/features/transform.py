@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 
 from mlops_assets.dataset.spec import ColumnSpec
-from mlops_assets.declared import one_of
+from mlops_assets.declaration.base import one_of
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import SpecError
 from mlops_assets.features.engineering import engineer, require_untouched_input
 from mlops_assets.features.version import FeatureColumn
-from mlops_assets.spec import SystemSpec
 
 MISSING = "missing"
 """Category of an empty cell."""

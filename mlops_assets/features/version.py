@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from mlops_assets.records import Record
+from mlops_assets.storage.records import Record
 from mlops_assets.verdict import Verdict
 
 Part = Literal["train", "validation", "test", "excluded"]

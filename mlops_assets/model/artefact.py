@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops_assets.declared import load_object, one_of
+from mlops_assets.declaration.base import load_object, one_of
 from mlops_assets.errors import StorageError
-from mlops_assets.model.content import content_digest
+from mlops_assets.model.canonical_content import content_digest
 from mlops_assets.model.prediction import predict
 
 if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
-    from mlops_assets.model.prediction import Predictions
+    from mlops_assets.metrics.outcomes import Predictions
 
 TRUSTED = frozenset(
     {

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from mlops_assets.asset import check, check_results, refusals, require, stage_asset, versions
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model.version import ModelVersion
 from mlops_assets.preflight import check_code
 from mlops_assets.resources.storage import StorageResource
 from mlops_assets.resources.tracking import MlflowTracking
-from mlops_assets.spec import SystemSpec
-from mlops_assets.storage import Storage
+from mlops_assets.storage.storage import Storage
 from mlops_assets.verdict import require_passed
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def model_asset(spec: SystemSpec) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, storage: StorageResource, tracking: MlflowTracking
     ) -> dg.MaterializeResult:
         from mlops_assets.features.table import read_features
-        from mlops_assets.model.learning import learned
+        from mlops_assets.model.sanity_check import learned
         from mlops_assets.model.training import train
 
         store = storage.open()
@@ -98,7 +98,7 @@ def _log(
     from mlops_assets.features.table import read_features
     from mlops_assets.model import artefact
     from mlops_assets.model.environment import code_version, environment_lock, git_commit, requirements
-    from mlops_assets.model.exchange import export_if_equal
+    from mlops_assets.model.onnx_copy import export_if_equal
     from mlops_assets.model.prediction import predict
 
     test = read_features(store, features, "test").loc[:, features.names]
@@ -161,7 +161,7 @@ def _log(
 
 def _write_intervals(trained: "Trained", folder: Path) -> list[Path]:
     """Nothing where there are none."""
-    from mlops_assets.model.intervals import FILE
+    from mlops_assets.model.prediction_intervals import FILE
 
     if trained.intervals is None:
         return []

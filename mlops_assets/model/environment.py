@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mlops_assets.spec import SystemSpec
+    from mlops_assets.declaration.spec import SystemSpec
 
 LOADING = ("numpy", "pandas", "scikit-learn", "scipy", "skops")
 """Distributions that loading and predicting need."""

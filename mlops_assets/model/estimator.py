@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from mlops_assets.declared import load_object, one_of
+from mlops_assets.declaration.base import load_object, one_of
 from mlops_assets.errors import SpecError
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
-    from mlops_assets.spec import SystemSpec
+    from mlops_assets.declaration.spec import SystemSpec
 
 DEFAULTS = {
     "classification": "sklearn.ensemble.HistGradientBoostingClassifier",

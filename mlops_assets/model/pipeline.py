@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mlops_assets.errors import SpecError
 from mlops_assets.model.estimator import make_estimator, make_transformer
 
@@ -12,9 +14,9 @@ if TYPE_CHECKING:
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline
 
+    from mlops_assets.declaration.spec import SystemSpec
     from mlops_assets.features.version import FeatureColumn, FeaturesVersion, Label
     from mlops_assets.model.spec import CategoricalSpec, NumericSpec
-    from mlops_assets.spec import SystemSpec
 
 MISSING = "missing"
 """The category that an empty categorical cell becomes."""
@@ -75,7 +77,6 @@ def with_any_labels(estimator: "BaseEstimator", classes: "Sequence[Label] | None
 
 def on_logarithms(estimator: "BaseEstimator") -> "BaseEstimator":
     """The estimator, fitted to the logarithm of the target and predicting the target itself."""
-    import numpy as np
     from sklearn.compose import TransformedTargetRegressor
 
     # The check of the inverse would warn of rounding, and fit on a sample first.
@@ -147,7 +148,6 @@ def _numeric(spec: "NumericSpec") -> "Pipeline | str":
 
 
 def _categorical(spec: "CategoricalSpec") -> "Pipeline":
-    import numpy as np
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder

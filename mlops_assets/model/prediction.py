@@ -1,25 +1,11 @@
 """Predictions: what a fitted pipeline says about rows."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mlops_assets.metrics.outcomes import Predictions
+
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-
-
-@dataclass(frozen=True, eq=False)
-class Predictions:
-    """Predicted values of ``n`` rows.
-
-    ``values`` has shape (n,): labels for classification, numbers for regression.
-    ``probabilities`` has shape (n, k), columns in the order of ``classes``; None for regression
-    and for classifiers that give none.
-    """
-
-    values: "np.ndarray"
-    probabilities: "np.ndarray | None" = None
-    classes: tuple[Any, ...] = ()
 
 
 def predict(pipeline: Any, rows: "pd.DataFrame") -> Predictions:

@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from mlops_assets.declared import Declared, DottedPath, Mistake
-from mlops_assets.model.prediction_sets import Sets
+from mlops_assets.declaration.base import Declared, DottedPath, Mistake
+from mlops_assets.model.conformal import Sets
 
 
 class NumericSpec(Declared):

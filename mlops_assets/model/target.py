@@ -2,16 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
+import numpy as np
+import pandas as pd
 
+if TYPE_CHECKING:
     from mlops_assets.features.version import FeaturesVersion
 
 
-def target_values(features: "FeaturesVersion", rows: "pd.DataFrame") -> "np.ndarray":
+def target_values(features: "FeaturesVersion", rows: pd.DataFrame) -> np.ndarray:
     """Shape (n,): float64 for regression; the classes' own type (truth, int64, else objects) for classification."""
-    import numpy as np
 
     if features.classes is None:
         return rows[features.target].to_numpy(dtype=float)

@@ -7,25 +7,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlops_assets.declared import one_of
+import numpy as np
+import pandas as pd
+
+from mlops_assets.declaration.base import one_of
 from mlops_assets.errors import NotEvaluated, TrainingError
-from mlops_assets.model.decision import Decision, choose, deciding
+from mlops_assets.model.determinism import remove_traces
 from mlops_assets.model.estimator import effective_params, estimator_path
-from mlops_assets.model.intervals import Intervals, fit_intervals
+from mlops_assets.model.held_out import Validation, positive_class, validation_of
 from mlops_assets.model.pipeline import make_baselines, make_pipeline
 from mlops_assets.model.prediction import predict
+from mlops_assets.model.prediction_intervals import Intervals, fit_intervals
 from mlops_assets.model.recalibration import recalibrated
 from mlops_assets.model.target import target_values
-from mlops_assets.model.traces import remove_traces
-from mlops_assets.model.validation import Validation, positive_class, validation_of
+from mlops_assets.model.threshold import Decision, choose, deciding
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
     from sklearn.pipeline import Pipeline
 
+    from mlops_assets.declaration.spec import SystemSpec
     from mlops_assets.features.version import FeaturesVersion
-    from mlops_assets.spec import SystemSpec
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +53,7 @@ class Trained:
 
 
 def train(
-    spec: "SystemSpec", features: "FeaturesVersion", rows: "pd.DataFrame", validation: "pd.DataFrame | None" = None
+    spec: "SystemSpec", features: "FeaturesVersion", rows: pd.DataFrame, validation: pd.DataFrame | None = None
 ) -> Trained:
     """Fit what ``spec`` declares; equal rows give models with equal digests.
 
@@ -135,7 +136,7 @@ def _intervals(spec: "SystemSpec", pipeline: "Pipeline", held_out: Validation) -
     return found, f"{found.coverage:.0%} coverage, fitted on {found.rows} validation rows"
 
 
-def _check_rows(features: "FeaturesVersion", rows: "pd.DataFrame") -> None:
+def _check_rows(features: "FeaturesVersion", rows: pd.DataFrame) -> None:
     missing = {*features.names, features.target, "_part"} - set(rows.columns)
     if missing:
         raise TrainingError(f"{features.system}: the rows have no column {one_of(missing)}")
@@ -148,8 +149,7 @@ def _check_rows(features: "FeaturesVersion", rows: "pd.DataFrame") -> None:
     _check_finite(features, rows)
 
 
-def _check_finite(features: "FeaturesVersion", rows: "pd.DataFrame") -> None:
-    import numpy as np
+def _check_finite(features: "FeaturesVersion", rows: pd.DataFrame) -> None:
 
     empty = int(rows[features.target].isna().sum())
     if empty:
@@ -163,7 +163,7 @@ def _check_finite(features: "FeaturesVersion", rows: "pd.DataFrame") -> None:
         raise TrainingError(f"{features.system}: infinite values in {one_of(infinite)}")
 
 
-def _check_positive(features: "FeaturesVersion", rows: "pd.DataFrame") -> None:
+def _check_positive(features: "FeaturesVersion", rows: pd.DataFrame) -> None:
     found = int((rows[features.target] <= 0).sum())
     if found:
         raise TrainingError(
@@ -172,13 +172,13 @@ def _check_positive(features: "FeaturesVersion", rows: "pd.DataFrame") -> None:
         )
 
 
-def _target(features: "FeaturesVersion", rows: "pd.DataFrame") -> "np.ndarray":
+def _target(features: "FeaturesVersion", rows: pd.DataFrame) -> np.ndarray:
     if features.classes is not None:
         _check_classes(features, rows)
     return target_values(features, rows)
 
 
-def _check_classes(features: "FeaturesVersion", rows: "pd.DataFrame") -> None:
+def _check_classes(features: "FeaturesVersion", rows: pd.DataFrame) -> None:
     expected, found = set(features.classes or ()), set(rows[features.target].unique())
     if len(found) < 2:
         raise TrainingError(f"{features.system}: all {len(rows)} train rows are of class {one_of(found)}")

@@ -2,8 +2,8 @@
 
 from typing import Any, ClassVar
 
-from mlops_assets.model.decision import Decision
-from mlops_assets.records import Record
+from mlops_assets.model.threshold import Decision
+from mlops_assets.storage.records import Record
 
 
 class ModelVersion(Record):

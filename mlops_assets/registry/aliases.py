@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mlops_assets.registry.ledger import Entry, Event, Ledger
-    from mlops_assets.resources.registry import Registry
+    from mlops_assets.resources.model_registry import Registry
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from mlops_assets.errors import GateRefused
-from mlops_assets.registry.custody import Custody
-from mlops_assets.registry.decision import require_admissible, succession
 from mlops_assets.registry.ledger import Entry
+from mlops_assets.registry.promotion import require_admissible, succession
+from mlops_assets.registry.session import Custody
 
 
 def approve(custody: Custody, number: int, reason: str, folder: Path, override: bool = False) -> Entry:

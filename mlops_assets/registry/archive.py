@@ -1,12 +1,12 @@
 """Archive: versions that nobody needs any more are marked, and keep their evidence."""
 
-from mlops_assets.registry.custody import Custody
+from mlops_assets.registry.session import Custody
 from mlops_assets.registry.version import RegisteredVersion
 
 
 def surplus(custody: Custody, keep: int) -> list[RegisteredVersion]:
     """Versions beyond the ``keep`` newest that no alias carries, a user's own alias included; oldest first."""
-    from mlops_assets.resources.registry import ARCHIVED_TAG
+    from mlops_assets.resources.model_registry import ARCHIVED_TAG
 
     needed = set(custody.registry.aliases().values())
     archived = {int(one.version) for one in custody.registry.versions() if ARCHIVED_TAG in one.tags}
@@ -16,7 +16,7 @@ def surplus(custody: Custody, keep: int) -> list[RegisteredVersion]:
 
 def archive(custody: Custody, keep: int) -> list[RegisteredVersion]:
     """Archive the surplus: a ledger entry and a tag each; artefact, report and records stay."""
-    from mlops_assets.resources.registry import ARCHIVED_TAG
+    from mlops_assets.resources.model_registry import ARCHIVED_TAG
 
     custody.settle()
     chosen = surplus(custody, keep)

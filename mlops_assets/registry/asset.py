@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from mlops_assets.asset import actor, check, check_results, refusals, require, stage_asset, versions
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.evaluation.version import EvaluationReport
 from mlops_assets.model.version import ModelVersion
-from mlops_assets.registry.custody import Custody
-from mlops_assets.registry.decision import decide
-from mlops_assets.registry.evidence import passed_report, round_trip, stored_predictions
+from mlops_assets.registry.promotion import decide
+from mlops_assets.registry.provenance import passed_report, round_trip, stored_predictions
 from mlops_assets.registry.reconciliation import CHECK, reconcile, verdict
+from mlops_assets.registry.session import Custody
 from mlops_assets.registry.version import ChampionDecision, RegisteredVersion
-from mlops_assets.resources.registry import REPORT_TAG
+from mlops_assets.resources.model_registry import REPORT_TAG
 from mlops_assets.resources.storage import StorageResource
 from mlops_assets.resources.tracking import MlflowTracking
 from mlops_assets.settings import Settings
-from mlops_assets.spec import SystemSpec
-from mlops_assets.storage import Storage
+from mlops_assets.storage.storage import Storage
 from mlops_assets.verdict import Verdict
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_assets.dataset.version import DatasetVersion
 from mlops_assets.errors import NotEvaluated
-from mlops_assets.evaluation.catalogue import GREATER_IS_BETTER, PRIMARY
-from mlops_assets.evaluation.figures import figure
+from mlops_assets.evaluation.diagnosis_catalogue import GREATER_IS_BETTER
 from mlops_assets.evaluation.spec import SliceSpec
-from mlops_assets.registry.evidence import features_of, model_of, own_report, scored
+from mlops_assets.metrics.catalogue import PRIMARY
+from mlops_assets.metrics.formatting import figure
+from mlops_assets.registry.provenance import features_of, model_of, own_report, scored
 from mlops_assets.registry.spec import GuardSpec
 from mlops_assets.registry.version import RegisteredVersion
 
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from mlops_assets.evaluation.comparison import Comparison
+    from mlops_assets.comparison.comparison import Comparison
     from mlops_assets.features.version import FeaturesVersion
-    from mlops_assets.model.prediction import Predictions
-    from mlops_assets.registry.custody import Custody
+    from mlops_assets.metrics.outcomes import Predictions
+    from mlops_assets.registry.session import Custody
 
 FEWEST_ROWS = 30
 """Below this many common rows no comparison is made."""
@@ -72,7 +73,7 @@ class Contest:
         Raises:
             NotEvaluated: if the rows do not give it.
         """
-        from mlops_assets.evaluation.comparison import compare, compare_costs
+        from mlops_assets.comparison.comparison import compare, compare_costs
 
         spec, rows = self.custody.spec, self.rows if where is None else self.rows.loc[where]
         if len(rows) < FEWEST_ROWS:

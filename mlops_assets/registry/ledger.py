@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from mlops_assets.errors import StorageError
-from mlops_assets.records import RecordStore
-from mlops_assets.schema import tables
+from mlops_assets.storage.records import RecordStore
+from mlops_assets.storage.schema import tables
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, RowMapping, Table

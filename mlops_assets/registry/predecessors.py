@@ -1,9 +1,9 @@
 """Predecessors: the champions that a model comes after."""
 
-from mlops_assets.evaluation.bounds import Predecessor
+from mlops_assets.evaluation.gate_history import Predecessor
 from mlops_assets.evaluation.version import EvaluationReport
 from mlops_assets.registry.ledger import Ledger
-from mlops_assets.storage import Storage
+from mlops_assets.storage.storage import Storage
 
 
 def predecessors(store: Storage, system: str, model_digest: str) -> list[Predecessor]:

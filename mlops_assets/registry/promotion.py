@@ -1,83 +1,120 @@
-"""Promotion: may the challenger take the champion's place?"""
+"""The decision about a challenger: judged, written into the ledger, and carried out."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
 
-from mlops_assets.registry.challenge import Challenge
-
-if TYPE_CHECKING:
-    from mlops_assets.evaluation.comparison import Comparison, Standing
-    from mlops_assets.registry.spec import RegistrySpec
-
-Decision = Literal["promoted", "kept", "requested"]
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """The answer with its reason."""
-
-    decision: Decision
-    """``requested``: a person must decide."""
-    reason: str
-    standing: "Standing | Literal['first', 'not compared']"
-    challenge: Challenge | None = None
-
-    @property
-    def comparison(self) -> "Comparison | None":
-        return self.challenge.comparison if self.challenge else None
-
-    def details(self, margin: float) -> dict[str, Any]:
-        """What the ledger keeps of it, as JSON values."""
-        kept: dict[str, Any] = {"standing": self.standing, "decision": self.decision}
-        if self.challenge is None:
-            return kept
-        kept |= {"rows_digest": self.challenge.rows_digest, "guards": [vars(one) for one in self.challenge.guards]}
-        if self.comparison is None:
-            return kept
-        needed = self.comparison.rows_missing(margin)
-        return {**kept, "comparison": self.comparison.model_dump(mode="json"), "margin": margin, "rows_missing": needed}
+from mlops_assets.errors import GateRefused
+from mlops_assets.preflight import declaration_digest
+from mlops_assets.registry.challenge import challenge
+from mlops_assets.registry.ledger import Entry
+from mlops_assets.registry.promotion_policy import Judgement, judge
+from mlops_assets.registry.provenance import model_of, passed_report
+from mlops_assets.registry.reconciliation import reconcile
+from mlops_assets.registry.session import Custody
+from mlops_assets.registry.version import ChampionDecision, RegisteredVersion
+from mlops_assets.verdict import require_passed
 
 
-def judge(challenge: Challenge, declared: "RegistrySpec", needs_approval: bool) -> Judgement:
-    """Promote on a declared ground if every guard is kept; otherwise keep the champion, or ask a person."""
-    comparison = challenge.comparison
-    if comparison is None:
-        decision = "requested" if challenge.needs_person else "kept"
-        told = "a person must decide" if challenge.needs_person else "the champion stays"
-        return Judgement(decision, f"not compared, {told}: {challenge.obstacle}", "not compared", challenge)
-    standing = comparison.standing(declared.margin)
-    low, high = comparison.interval
-    reason = (
-        f"{standing}: {comparison.metric} {comparison.challenger:.4g} against {comparison.champion:.4g} on "
-        f"{comparison.rows:,} rows, difference {comparison.difference:+.4g} [{low:+.4g}, {high:+.4g}] "
-        f"({comparison.test}), margin {declared.margin:g}"
+def decide(custody: Custody, challenger: RegisteredVersion, environment: str, folder: Path) -> ChampionDecision:
+    """Judge ``challenger`` against the champion and act on it: promote, keep, or wait for a person.
+
+    Raises:
+        GateRefused: if its stored report is missing, foreign, not passed, or judged by other gates than declared.
+        StorageError: if its evidence was changed, or another run decided this generation meanwhile.
+    """
+    with custody.recording_refusals(challenger):
+        require_admissible(custody, challenger, folder)
+        reconcile(custody)
+        in_force = custody.ledger.champion(custody.system)
+        judgement = _judgement(custody, challenger, in_force, environment, folder)
+    if in_force is None or in_force.version != challenger.version:
+        custody.ledger.append(*_entries(custody, challenger, in_force, judgement))
+    custody.settle()
+    return _record(custody, challenger, in_force, judgement)
+
+
+def require_admissible(custody: Custody, version: RegisteredVersion, folder: Path) -> None:
+    """Re-read the evidence of ``version`` as it is stored now, against the gates that are declared now.
+
+    Raises:
+        GateRefused: if its checks or a blocking gate did not pass, or its report is not its model's newest.
+        StorageError: if the stored report was changed.
+    """
+    require_passed(version.name, version.verdicts, "materialise registered_version again")
+    model = model_of(custody.store, version)
+    report = passed_report(custody.store, custody.tracking, model, custody.spec.evaluation.gates, folder)
+    if report.digest != version.digest:
+        raise GateRefused(
+            f"{version.name} carries report {version.digest[:12]}, the model's newest report is "
+            f"{report.digest[:12]}. Remedy: materialise registered_version, then champion"
+        )
+
+
+def succession(custody: Custody, version: RegisteredVersion, in_force: Entry | None, reason: str, **rest) -> Entry:
+    """The next generation after ``in_force``, and no later one."""
+    return custody.entry(
+        rest.pop("event", "promoted"),
+        reason,
+        version,
+        previous=in_force.version if in_force else None,
+        generation=1 + ((in_force.generation or 0) if in_force else 0),
+        **rest,
     )
-    broken = [guard.told for guard in challenge.guards if not guard.kept]
-    if not _earned(standing, challenge, declared):
-        return Judgement("kept", f"{reason}{_wanting(comparison, challenge, declared)}", standing, challenge)
-    if broken:
-        return Judgement("kept", f"{reason}; but a guard is broken: {'; '.join(broken)}", standing, challenge)
-    return Judgement("requested" if needs_approval else "promoted", reason, standing, challenge)
 
 
-def _earned(standing: str, challenge: Challenge, declared: "RegistrySpec") -> bool:
-    if standing == "superior":
-        return True
-    grounds = {
-        "non_inferior": True,
-        "non_inferior_fresher": challenge.fresher,
-        "non_inferior_simpler": challenge.simpler,
-    }
-    return standing == "non-inferior" and any(grounds.get(name, False) for name in declared.promote_on)
+def _judgement(
+    custody: Custody, challenger: RegisteredVersion, in_force: Entry | None, environment: str, folder: Path
+) -> Judgement:
+    declared = custody.spec.registry
+    by_person = declared.promotion_in(environment) == "approval"
+    if in_force is None:
+        told = "the first registered version"
+        return Judgement("requested" if by_person else "promoted", told, "first")
+    if in_force.version == challenger.version:
+        return Judgement("promoted", "this version is the champion already", "not compared")
+    if left := _rolled_back(custody, challenger):
+        return Judgement("kept", f"{left}. Remedy to promote it after all: mlops approve", "not compared")
+    assert in_force.version is not None
+    found = challenge(custody, challenger, custody.version(in_force.version), folder)
+    return judge(found, declared, by_person)
 
 
-def _wanting(comparison: "Comparison", challenge: Challenge, declared: "RegistrySpec") -> str:
-    standing = comparison.standing(declared.margin)
-    if standing == "non-inferior":
-        return f"; promotion is on {', '.join(declared.promote_on)}"
-    if standing != "undecided":
-        return ""
-    missing = comparison.rows_missing(declared.margin)
-    if missing is None:
-        return "; no number of rows would decide so small a difference"
-    return f"; about {missing:,} more labelled rows would decide it"
+def _rolled_back(custody: Custody, challenger: RegisteredVersion) -> str:
+    """Who rolled this version back, and why; empty if nobody did."""
+    entries = custody.ledger.entries(custody.system, "rolled back")
+    left = next((entry for entry in reversed(entries) if entry.previous == challenger.version), None)
+    return f"version {challenger.version} was rolled back by {left.actor}: {left.reason}" if left else ""
+
+
+def _entries(
+    custody: Custody, challenger: RegisteredVersion, in_force: Entry | None, judgement: Judgement
+) -> list[Entry]:
+    previous = in_force.version if in_force else None
+    details = judgement.details(custody.spec.registry.margin)
+    verdict = custody.entry("verdict", judgement.reason, challenger, previous=previous, details=details)
+    if judgement.decision == "promoted":
+        return [verdict, succession(custody, challenger, in_force, judgement.reason)]
+    if judgement.decision == "requested":
+        return [verdict, custody.entry("requested", judgement.reason, challenger, previous=previous)]
+    return [verdict]
+
+
+def _record(
+    custody: Custody, challenger: RegisteredVersion, in_force: Entry | None, judgement: Judgement
+) -> ChampionDecision:
+    comparison = judgement.comparison
+    previous = in_force.version if in_force else None
+    return ChampionDecision(
+        system=challenger.system,
+        digest=challenger.digest,
+        declaration=declaration_digest(custody.spec),
+        version=challenger.version,
+        decision=judgement.decision,
+        standing=judgement.standing,
+        champion=challenger.version if judgement.decision == "promoted" else previous,
+        previous=previous,
+        reason=judgement.reason,
+        metric=comparison.metric if comparison else None,
+        difference=comparison.difference if comparison else None,
+        interval=comparison.interval if comparison else None,
+        rows=comparison.rows if comparison else None,
+    )

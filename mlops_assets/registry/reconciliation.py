@@ -1,7 +1,7 @@
 """Reconciliation: are the registry's aliases where the ledger put them?"""
 
 from mlops_assets.registry.aliases import Stray, restore, strays
-from mlops_assets.registry.custody import Custody
+from mlops_assets.registry.session import Custody
 from mlops_assets.verdict import Verdict
 
 CHECK = "aliases_follow_ledger"

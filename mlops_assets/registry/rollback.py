@@ -2,14 +2,11 @@
 
 from pathlib import Path
 
-from mlops_assets.errors import GateRefused, StorageError
-from mlops_assets.model.artefact import digest
-from mlops_assets.model.intervals import FILE, read_intervals
-from mlops_assets.registry.custody import Custody
-from mlops_assets.registry.decision import succession
-from mlops_assets.registry.evidence import fetched_artefact, own_report
+from mlops_assets.errors import GateRefused
 from mlops_assets.registry.ledger import Entry
-from mlops_assets.registry.version import RegisteredVersion
+from mlops_assets.registry.promotion import succession
+from mlops_assets.registry.provenance import require_unchanged
+from mlops_assets.registry.session import Custody
 
 
 def roll_back(custody: Custody, reason: str, folder: Path, to: int | None = None) -> Entry:
@@ -36,20 +33,6 @@ def roll_back(custody: Custody, reason: str, folder: Path, to: int | None = None
     written = custody.ledger.append(succession(custody, version, in_force, reason, event="rolled back"))
     custody.settle()
     return written[-1]
-
-
-def require_unchanged(custody: Custody, version: RegisteredVersion, folder: Path) -> None:
-    """Raise StorageError or GateRefused unless artefact and report of ``version`` are what was registered."""
-    own_report(custody.store, custody.tracking, version, folder)
-    path = fetched_artefact(custody.tracking, version, folder / "artefact")
-    if version.intervals_digest is not None:
-        read_intervals(path.with_name(FILE), version.intervals_digest)
-    found = digest(path)
-    if found != version.model_digest:
-        raise StorageError(
-            f"{version.name} holds the artefact {found[:12]}, registered was {version.model_digest[:12]}. "
-            "Remedy: restore the file, or choose another version"
-        )
 
 
 def _require_earlier_champion(custody: Custody, number: int, in_force: Entry) -> None:

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from mlops_assets.declared import Declared, Mistake, one_of
-from mlops_assets.evaluation.cost import CostSpec
+from mlops_assets.comparison.cost import CostSpec
+from mlops_assets.declaration.base import Declared, Mistake, one_of
 from mlops_assets.evaluation.spec import SliceSpec
 
 ENVIRONMENTS = ("local", "ci", "staging", "prod")

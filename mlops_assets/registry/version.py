@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from mlops_assets.errors import GateRefused
 from mlops_assets.evaluation.spec import GateSpec
 from mlops_assets.model.version import ModelVersion
-from mlops_assets.records import Record
+from mlops_assets.storage.records import Record
 from mlops_assets.verdict import Verdict, require_passed
 
 

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from mlops_assets.storage import Storage
+from mlops_assets.storage.storage import Storage
 
 
 class StorageResource(dg.ConfigurableResource):

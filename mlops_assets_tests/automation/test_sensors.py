@@ -10,8 +10,8 @@ import pytest
 from mlops_assets.automation.failures import run_failures
 from mlops_assets.automation.jobs import jobs
 from mlops_assets.automation.sensors import ATTEMPTS, BATCHES_TAG, new_batches, new_dataset_version
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.resources.notification import Notification
-from mlops_assets.spec import SystemSpec
 from mlops_assets.system import build_system
 from mlops_assets_tests.platform import Platform
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mlops_assets.spec import SystemSpec
+from mlops_assets.declaration.spec import SystemSpec
 
 COLUMNS: dict[str, dict[str, Any]] = {
     "x": {"type": "float", "min": 0},

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_assets.dataset.contract import Checked, Contract
-from mlops_assets.dataset.seen import Seen
+from mlops_assets.dataset.seen_hashes import Seen
 from mlops_assets.errors import BatchRejected, SpecError
 from mlops_assets_tests.dataset.declaring import system
 

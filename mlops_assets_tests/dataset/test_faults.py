@@ -16,7 +16,7 @@ from mlops_assets.dataset.landing import land
 from mlops_assets.dataset.quarantine import read_quarantine
 from mlops_assets.dataset.table import read_dataset
 from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
-from mlops_assets.storage import Storage
+from mlops_assets.storage.storage import Storage
 from mlops_assets_tests.dataset.declaring import system
 
 ROWS = 400_000

@@ -15,9 +15,9 @@ from mlops_assets.dataset.landing import land
 from mlops_assets.dataset.quarantine import read_quarantine
 from mlops_assets.dataset.table import DatasetTable, read_dataset, sample_dataset
 from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import LandingError, StorageError
-from mlops_assets.spec import SystemSpec
-from mlops_assets.storage import Storage
+from mlops_assets.storage.storage import Storage
 from mlops_assets_tests.dataset.declaring import COLUMNS, system
 
 SPEC = system(max_quarantined=0.5)

@@ -12,7 +12,7 @@ from mlops_assets.dataset.ingestion import ingest
 from mlops_assets.dataset.landing import adopt, land, land_sample, pending, pending_names
 from mlops_assets.dataset.version import BatchOutcome
 from mlops_assets.errors import LandingError, SpecError
-from mlops_assets.storage import Storage
+from mlops_assets.storage.storage import Storage
 from mlops_assets_tests.dataset.declaring import system
 
 ROWS = b"x,note,y\n1,,a\n2,,b\n"

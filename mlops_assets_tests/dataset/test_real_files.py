@@ -10,7 +10,7 @@ from mlops_assets.dataset.ingestion import Ingestion, ingest
 from mlops_assets.dataset.landing import land
 from mlops_assets.dataset.quarantine import read_quarantine
 from mlops_assets.dataset.table import read_dataset
-from mlops_assets.storage import Storage
+from mlops_assets.storage.storage import Storage
 from mlops_assets_tests.dataset.declaring import system
 
 FLOAT, INTEGER, TEXT = {"type": "float"}, {"type": "integer"}, {"type": "string"}

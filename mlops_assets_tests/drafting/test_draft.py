@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlops_assets.dataset.batch import read_batch
 from mlops_assets.dataset.contract import Contract
-from mlops_assets.declaration import SHIPPED, read_declaration
-from mlops_assets.drafting.beginning import Beginning, begin
+from mlops_assets.dataset.reading.batch import read_batch
+from mlops_assets.declaration.reading import SHIPPED, read_declaration
+from mlops_assets.drafting.new_system import Beginning, begin
 from mlops_assets.drafting.survey import survey
 from mlops_assets.errors import LandingError, SpecError
 

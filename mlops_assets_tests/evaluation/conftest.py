@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.evaluation.assessment import assess
-from mlops_assets.evaluation.report import Report
+from mlops_assets.evaluation.report.report import Report
 from mlops_assets.features.version import FeatureColumn, FeaturesVersion, SplitPlan
-from mlops_assets.model.prediction import Predictions, predict
-from mlops_assets.spec import SystemSpec
+from mlops_assets.metrics.outcomes import Predictions
+from mlops_assets.model.prediction import predict
 
 HOSTILE = ("<script>alert(1)</script>", "=cmd()", "\"><img src=x onerror='alert(2)'>")
 FEATURES = ["length", "width", "noise"]

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.evaluation.diagnosis import Diagnosis, Measure, Subject
-from mlops_assets.evaluation.resampling import Bootstrap
 from mlops_assets.features.version import FeatureColumn, FeaturesVersion, SplitPlan
+from mlops_assets.metrics.bootstrap import Bootstrap
 from mlops_assets.model.prediction import predict
-from mlops_assets.spec import SystemSpec
 
 Rule = Callable[[pd.DataFrame], Any]
 

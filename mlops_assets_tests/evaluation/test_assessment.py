@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mlops_assets.errors import NotEvaluated
-from mlops_assets.evaluation.report import Report
-from mlops_assets.model.prediction import Predictions
+from mlops_assets.evaluation.report.report import Report
+from mlops_assets.metrics.outcomes import Predictions
 from mlops_assets_tests.evaluation.conftest import HOSTILE, Case
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from mlops_assets.evaluation.catalogue import DIAGNOSES, diagnoses_of
+from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES, diagnoses_of
 from mlops_assets.evaluation.examination import wanted
-from mlops_assets.evaluation.html import render
-from mlops_assets.evaluation.report import Report
+from mlops_assets.evaluation.report.html import render
+from mlops_assets.evaluation.report.report import Report
 from mlops_assets.evaluation.spec import EvaluationSpec
 from mlops_assets_tests.evaluation.conftest import Case
 
@@ -21,7 +21,7 @@ def report_with(case: Case, **evaluation: Any) -> Report:
 
 @pytest.mark.parametrize("name", DIAGNOSES)
 def test_the_catalogue_says_what_the_module_does(name: str):
-    module = import_module(f"mlops_assets.evaluation.{name}")
+    module = import_module(f"mlops_assets.evaluation.diagnoses.{name}")
     assert name == module.NAME
     assert set(module.MEASURES) == set(DIAGNOSES[name].measures)
     assert DIAGNOSES[name].tasks == module.TASKS
@@ -71,7 +71,7 @@ def test_a_diagnosis_that_errs_says_so_and_its_gate_is_not_passed(regression: Ca
     def broken(_: Any) -> None:
         raise ZeroDivisionError("no spread")
 
-    monkeypatch.setattr("mlops_assets.evaluation.robustness.examine", broken)
+    monkeypatch.setattr("mlops_assets.evaluation.diagnoses.robustness.examine", broken)
     report = report_with(regression, gates=[{"measure": "robustness.noise_1", "at_most": 1}])
     diagnosis = next(d for d in report.diagnoses if d.name == "robustness")
     assert diagnosis.headline == "Not evaluated: ZeroDivisionError: no spread"
@@ -81,5 +81,5 @@ def test_a_diagnosis_that_errs_says_so_and_its_gate_is_not_passed(regression: Ca
 
 def test_protected_columns_and_gates_bring_their_diagnosis_along():
     assert "fairness" in wanted(EvaluationSpec(protected=["sex"], diagnoses=[]), "classification")
-    gate: Any = {"measure": "serving.latency_p95_ms", "at_most": 100}
-    assert wanted(EvaluationSpec(gates=[gate], diagnoses=[]), "classification") == ["serving"]
+    gate: Any = {"measure": "efficiency.latency_p95_ms", "at_most": 100}
+    assert wanted(EvaluationSpec(gates=[gate], diagnoses=[]), "classification") == ["efficiency"]

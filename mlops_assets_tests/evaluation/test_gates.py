@@ -5,10 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_assets.evaluation.evidence import Evidence, gather_evidence
+from mlops_assets.evaluation.gate_evidence import Evidence, gather_evidence
 from mlops_assets.evaluation.gates import judge
 from mlops_assets.evaluation.spec import GateSpec
-from mlops_assets.model.prediction import Predictions
+from mlops_assets.metrics.outcomes import Predictions
 
 ROWS = 120
 

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from mlops_assets.spec import SystemSpec
+from mlops_assets.declaration.spec import SystemSpec
 
 TYPES = {
     pl.Float64: "float",

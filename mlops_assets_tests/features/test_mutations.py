@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from mlops_assets.dataset.version import DatasetVersion
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.features.table import read_features
 from mlops_assets.features.version import FeaturesVersion
-from mlops_assets.spec import SystemSpec
 from mlops_assets.verdict import Verdict
 from mlops_assets_tests.platform import Platform, changed, checks, failure
 

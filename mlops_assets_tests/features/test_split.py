@@ -134,7 +134,7 @@ def test_stratification_of_numbers_evens_out_target_deciles(declare):
 
 
 def test_large_data_is_stratified_on_a_sample_of_units(declare, monkeypatch):
-    import mlops_assets.features.stratification as stratification
+    import mlops_assets.features.split_stratification as stratification
 
     frame = table([(i, "a", 0, int(i % 10 == 0)) for i in range(4000)])
     spec = spec_for(declare, {"test": 0.2})

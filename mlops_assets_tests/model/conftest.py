@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.features.version import FeatureColumn, FeaturesVersion, SplitPlan
 from mlops_assets.model.training import Trained, train
-from mlops_assets.spec import SystemSpec
 
 
 @dataclass(frozen=True)

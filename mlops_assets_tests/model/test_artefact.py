@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_assets.errors import StorageError
+from mlops_assets.metrics.outcomes import Predictions
 from mlops_assets.model import artefact
-from mlops_assets.model.prediction import Predictions, predict
+from mlops_assets.model.prediction import predict
 from mlops_assets_tests.model import conftest
 
 FAMILIES = {

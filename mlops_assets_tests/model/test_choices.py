@@ -6,16 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_assets.evaluation.html import render
-from mlops_assets.evaluation.report import Report
+from mlops_assets.declaration.spec import SystemSpec
+from mlops_assets.evaluation.report.html import render
+from mlops_assets.evaluation.report.report import Report
 from mlops_assets.evaluation.version import EvaluationReport
 from mlops_assets.features.table import read_features
 from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model import artefact
-from mlops_assets.model.intervals import read_intervals
+from mlops_assets.model.prediction_intervals import read_intervals
 from mlops_assets.model.training import train
 from mlops_assets.model.version import ModelVersion
-from mlops_assets.spec import SystemSpec
 from mlops_assets_tests.platform import Platform, changed, failure
 
 LATHE = {

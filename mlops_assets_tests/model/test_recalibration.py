@@ -8,12 +8,12 @@ from sklearn.metrics import log_loss
 from sklearn.pipeline import Pipeline
 
 from mlops_assets.errors import SpecError, TrainingError
-from mlops_assets.evaluation.calibration import bin_events, null_errors
-from mlops_assets.evaluation.temperature import fit_temperature
+from mlops_assets.evaluation.diagnoses.calibration import bin_events, null_errors
+from mlops_assets.evaluation.diagnoses.temperature_scaling import fit_temperature
 from mlops_assets.model.estimator import check_estimator
+from mlops_assets.model.held_out import validation_of
 from mlops_assets.model.prediction import predict
 from mlops_assets.model.recalibration import recalibrated
-from mlops_assets.model.validation import validation_of
 from mlops_assets_tests.model.conftest import held_out, mixed_rows
 
 METHODS = ["sigmoid", "isotonic", "temperature"]

@@ -7,7 +7,7 @@ import pytest
 
 from mlops_assets.errors import SpecError, TrainingError
 from mlops_assets.model.artefact import digest, dump, verify
-from mlops_assets.model.exchange import export_if_equal
+from mlops_assets.model.onnx_copy import export_if_equal
 from mlops_assets.model.pipeline import make_pipeline
 from mlops_assets.model.prediction import predict
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.registry.custody import Custody
-from mlops_assets.spec import SystemSpec
+from mlops_assets.declaration.spec import SystemSpec
+from mlops_assets.registry.session import Custody
 from mlops_assets_tests.platform import Platform, changed
 from mlops_assets_tests.wine import land_again, land_sample
 from mlops_assets_tests.wine import platform as platform_below

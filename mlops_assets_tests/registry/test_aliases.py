@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_assets.errors import StorageError
-from mlops_assets.records import RecordStore
 from mlops_assets.registry.aliases import Aliases, due, restore, settle, strays
-from mlops_assets.registry.chain import verify
+from mlops_assets.registry.hash_chain import verify
 from mlops_assets.registry.ledger import Entry, Event, Ledger
-from mlops_assets.resources.registry import Registry
+from mlops_assets.resources.model_registry import Registry
+from mlops_assets.storage.records import RecordStore
 
 SYSTEM = "wine"
 NUMBERS = itertools.count()

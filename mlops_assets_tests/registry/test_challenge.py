@@ -6,9 +6,9 @@ import pytest
 
 from mlops_assets.features.table import read_features
 from mlops_assets.registry.challenge import Challenge, challenge
-from mlops_assets.registry.custody import Custody
-from mlops_assets.registry.evidence import features_of, model_of
-from mlops_assets.registry.promotion import judge
+from mlops_assets.registry.promotion_policy import judge
+from mlops_assets.registry.provenance import features_of, model_of
+from mlops_assets.registry.session import Custody
 from mlops_assets_tests.platform import changed
 
 WRONG = {1: {2: 1, 3: 4}, 2: {1: 1, 3: 1}, 3: {1: 4, 2: 1}}
@@ -51,7 +51,7 @@ def test_guards_are_compared_on_the_same_rows_or_between_the_reports(custody: Cu
     guards = [
         {"metric": "log_loss", "margin": 5.0},
         {"measure": "robustness.noise_10", "margin": 1.0},
-        {"measure": "serving.latency_p95_ms", "margin": 1.0},
+        {"measure": "efficiency.latency_p95_ms", "margin": 1.0},
         {"metric": "accuracy", "margin": 0.5, "slice": {"column": "alcohol", "equals": 13.0}},
     ]
     found = challenged(custody, tmp_path, guards=guards)

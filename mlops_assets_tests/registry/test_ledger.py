@@ -9,10 +9,10 @@ import pytest
 import sqlalchemy as sa
 
 from mlops_assets.errors import StorageError
-from mlops_assets.records import RecordStore
-from mlops_assets.registry.chain import Finding, verify
+from mlops_assets.registry.hash_chain import Finding, verify
 from mlops_assets.registry.ledger import Entry, Event, Ledger, moment
-from mlops_assets.storage import Storage
+from mlops_assets.storage.records import RecordStore
+from mlops_assets.storage.storage import Storage
 
 AT_ONCE = 50
 

@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pytest
 
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import GateRefused, StorageError
 from mlops_assets.registry.aliases import Aliases, due
 from mlops_assets.registry.approval import approve, decline
 from mlops_assets.registry.archive import archive
-from mlops_assets.registry.chain import verify
-from mlops_assets.registry.custody import Custody
+from mlops_assets.registry.hash_chain import verify
 from mlops_assets.registry.ledger import Event
 from mlops_assets.registry.rollback import roll_back
+from mlops_assets.registry.session import Custody
 from mlops_assets.registry.version import ChampionDecision
-from mlops_assets.resources.registry import ARCHIVED_TAG
-from mlops_assets.spec import SystemSpec
+from mlops_assets.resources.model_registry import ARCHIVED_TAG
 from mlops_assets_tests.platform import Platform, changed, checks
 from mlops_assets_tests.wine import WINE
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from mlops_assets.evaluation.comparison import Comparison
+from mlops_assets.comparison.comparison import Comparison
 from mlops_assets.registry.challenge import Challenge, Guarded
-from mlops_assets.registry.promotion import Decision, judge
+from mlops_assets.registry.promotion_policy import Decision, judge
 from mlops_assets.registry.spec import RegistrySpec
 
 

@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from mlops_assets.audit.confrontation import Confrontation, confront
-from mlops_assets.audit.listing import listing
-from mlops_assets.audit.rematch import rematch
 from mlops_assets.cli import app
 from mlops_assets.errors import NotEvaluated, SpecError, StorageError
-from mlops_assets.evaluation.catalogue import METRICS
+from mlops_assets.metrics.catalogue import METRICS
 from mlops_assets.registry import challenge
 from mlops_assets.registry.approval import decline
 from mlops_assets.registry.archive import archive
-from mlops_assets.registry.custody import Custody
-from mlops_assets.registry.evidence import features_of, model_of
+from mlops_assets.registry.learner_comparison import rematch
+from mlops_assets.registry.listing import listing
+from mlops_assets.registry.provenance import features_of, model_of
 from mlops_assets.registry.rollback import roll_back
+from mlops_assets.registry.session import Custody
+from mlops_assets.registry.version_comparison import Confrontation, confront
 from mlops_assets_tests.platform import Platform
 
 

@@ -7,13 +7,13 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import GateRefused, StorageError
 from mlops_assets.evaluation.version import EvaluationReport
 from mlops_assets.model.version import ModelVersion
 from mlops_assets.registry.approval import approve
-from mlops_assets.registry.custody import Custody
 from mlops_assets.registry.rollback import roll_back
-from mlops_assets.spec import SystemSpec
+from mlops_assets.registry.session import Custody
 from mlops_assets.system import build_system
 from mlops_assets_tests.platform import Platform, changed, failure
 

@@ -9,19 +9,19 @@ import pytest
 
 from mlops_assets.dataset.table import read_dataset
 from mlops_assets.dataset.version import DatasetVersion
-from mlops_assets.declaration import SHIPPED, find_system
+from mlops_assets.declaration.reading import SHIPPED, find_system
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.defs.house_prices.features import REFERENCE_YEAR, engineer
 from mlops_assets.defs.house_prices.sample import LOCATIONS, MISSING, NOISE, OUTLIERS, SALES, log_price, rows
 from mlops_assets.errors import SpecError
-from mlops_assets.evaluation.bounds import OWN
+from mlops_assets.evaluation.gate_history import OWN
 from mlops_assets.evaluation.version import EvaluationReport
 from mlops_assets.features.assembly import read_rows
-from mlops_assets.features.leakage import no_overlap
+from mlops_assets.features.leakage.overlap import no_overlap
 from mlops_assets.features.split import identities
 from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model.training import train
 from mlops_assets.model.version import ModelVersion
-from mlops_assets.spec import SystemSpec
 from mlops_assets.verdict import Verdict
 from mlops_assets_tests.platform import Platform, changed, checks, failure
 

@@ -6,13 +6,13 @@ import pytest
 
 from mlops_assets.dataset.quarantine import read_quarantine
 from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
-from mlops_assets.declaration import read_declaration
+from mlops_assets.declaration.reading import read_declaration
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.evaluation.diagnosis import Diagnosis
-from mlops_assets.evaluation.report import Report
+from mlops_assets.evaluation.report.report import Report
 from mlops_assets.evaluation.version import EvaluationReport
 from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model.version import ModelVersion
-from mlops_assets.spec import SystemSpec
 from mlops_assets_tests.platform import Platform, changed, checks
 
 KING_COUNTY = """\

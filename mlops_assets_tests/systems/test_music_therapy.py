@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.declaration import SHIPPED, find_system, read_declaration
+from mlops_assets.declaration.reading import SHIPPED, find_system, read_declaration
 from mlops_assets.defs.music_therapy.features import ENERGY_FLOOR, engineer
 from mlops_assets.defs.music_therapy.sample import CORRELATIONS, LABEL_NOISE, TRACKS, rows
 from mlops_assets.evaluation.version import EvaluationReport

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from mlops_assets.dataset.version import DatasetVersion
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.evaluation.version import EvaluationReport
 from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model.version import ModelVersion
-from mlops_assets.spec import SystemSpec
 from mlops_assets_tests.platform import Platform, checks, failure
 
 HONEST, CONTAMINATED = 0.774, 0.845

@@ -7,13 +7,13 @@ import dagster as dg
 import pytest
 
 from mlops_assets.dataset.version import DatasetVersion
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.evaluation.version import EvaluationReport
 from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model.version import ModelVersion
 from mlops_assets.registry.ledger import Ledger
 from mlops_assets.registry.version import ChampionDecision, RegisteredVersion
 from mlops_assets.resources.tracking import MlflowTracking
-from mlops_assets.spec import SystemSpec
 from mlops_assets_tests.platform import Platform, changed, checks, failure
 
 IMPOSSIBLE = {"gates": [{"metric": "log_loss", "at_most": 1e-9}]}

@@ -7,11 +7,8 @@ Ageing takes 0.6 % a year off for the first 40 years and nothing more after that
 have no effect of their own. Noise on the logarithm grows with the price: 8 % of it, whatever it is.
 """
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
+import numpy as np
+import pandas as pd
 
 SALES = 5_000
 RESALES = 250
@@ -32,10 +29,8 @@ MISSING = {"bedrooms": 0.01, "bathrooms": 0.01, "year_built": 0.02, "condition":
 """Share of empty cells."""
 
 
-def rows() -> "pd.DataFrame":
+def rows() -> pd.DataFrame:
     """5,000 sales: the six things known of a house, and its price."""
-    import numpy as np
-    import pandas as pd
 
     random = np.random.default_rng(42)
     houses = _houses(SALES - RESALES, random)
@@ -44,9 +39,8 @@ def rows() -> "pd.DataFrame":
     return _with_gaps(sales.reset_index(drop=True), random)
 
 
-def log_price(houses: "pd.DataFrame") -> "pd.Series":
+def log_price(houses: pd.DataFrame) -> pd.Series:
     """What the hedonic model expects."""
-    import numpy as np
 
     from mlops_assets.defs.house_prices.features import REFERENCE_YEAR
 
@@ -61,9 +55,7 @@ def log_price(houses: "pd.DataFrame") -> "pd.Series":
     )
 
 
-def _houses(count: int, random: "np.random.Generator") -> "pd.DataFrame":
-    import numpy as np
-    import pandas as pd
+def _houses(count: int, random: np.random.Generator) -> pd.DataFrame:
 
     sqft = np.clip(random.lognormal(np.log(2_000), 0.33, count), 600, 6_500).round()
     bedrooms = np.clip(np.round(1 + sqft / 1_000 + random.normal(0, 0.6, count)), 1, 7)
@@ -81,16 +73,14 @@ def _houses(count: int, random: "np.random.Generator") -> "pd.DataFrame":
     )
 
 
-def _conditions(built: "np.ndarray", random: "np.random.Generator") -> "np.ndarray":
+def _conditions(built: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Younger houses are in better condition, more or less."""
-    import numpy as np
 
     youth = (built - BUILT[0]) / (BUILT[1] - BUILT[0]) + random.normal(0, 0.35, len(built))
     return np.array(list(CONDITIONS))[np.searchsorted([-0.2, 0.25, 0.8], youth)]
 
 
-def _sold_again(houses: "pd.DataFrame", random: "np.random.Generator") -> "pd.DataFrame":
-    import numpy as np
+def _sold_again(houses: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
 
     again = houses.iloc[random.choice(len(houses), RESALES, replace=False)]
     better = dict(zip(CONDITIONS, [*list(CONDITIONS)[1:], "Excellent"], strict=True))
@@ -98,13 +88,12 @@ def _sold_again(houses: "pd.DataFrame", random: "np.random.Generator") -> "pd.Da
     return again.assign(condition=np.where(renovated, again["condition"].map(better.get), again["condition"]))
 
 
-def _prices(sales: "pd.DataFrame", random: "np.random.Generator") -> "np.ndarray":
-    import numpy as np
+def _prices(sales: pd.DataFrame, random: np.random.Generator) -> np.ndarray:
 
     factor = np.where(random.random(len(sales)) < OUTLIERS, random.choice([0.6, 1.7], len(sales)), 1.0)
     return np.round(np.exp(log_price(sales) + random.normal(0, NOISE, len(sales))) * factor, -3)
 
 
-def _with_gaps(sales: "pd.DataFrame", random: "np.random.Generator") -> "pd.DataFrame":
+def _with_gaps(sales: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
     gaps = {name: sales[name].mask(random.random(len(sales)) < share) for name, share in MISSING.items()}
     return sales.assign(**gaps)

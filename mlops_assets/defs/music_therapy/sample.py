@@ -1,10 +1,7 @@
 """The sample of music_therapy: tracks whose therapy category follows a rule, with label noise."""
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
+import numpy as np
+import pandas as pd
 
 TRACKS = 3_000
 LABEL_NOISE = 0.05
@@ -32,10 +29,8 @@ CORRELATIONS = {
 """Rank correlation of the Gaussian copula behind the uniform ranges; all other pairs are independent."""
 
 
-def rows() -> "pd.DataFrame":
+def rows() -> pd.DataFrame:
     """3,000 tracks: ten audio features and the therapy category, 5 % of the labels wrong."""
-    import numpy as np
-    import pandas as pd
     from scipy.special import ndtr
 
     random = np.random.default_rng(42)
@@ -45,16 +40,14 @@ def rows() -> "pd.DataFrame":
     return tracks.assign(duration_ms=tracks["duration_ms"].round(), category=_noisy(_category(tracks), random))
 
 
-def _category(tracks: "pd.DataFrame") -> "np.ndarray":
-    import numpy as np
+def _category(tracks: pd.DataFrame) -> np.ndarray:
 
     lively = (tracks["valence"] > 0.7) & (tracks["energy"] > 0.6)
     calm = (tracks["valence"] < 0.4) & (tracks["energy"] < 0.5)
     return np.select([lively, calm], ["motivation", "relaxation"], "focus")
 
 
-def _noisy(labels: "np.ndarray", random: "np.random.Generator") -> "np.ndarray":
-    import numpy as np
+def _noisy(labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
     names, codes = np.unique(labels, return_inverse=True)
     flipped = random.random(len(labels)) < LABEL_NOISE
@@ -62,8 +55,7 @@ def _noisy(labels: "np.ndarray", random: "np.random.Generator") -> "np.ndarray":
     return names[np.where(flipped, (codes + shift) % len(names), codes)]
 
 
-def _correlation() -> "np.ndarray":
-    import numpy as np
+def _correlation() -> np.ndarray:
 
     names = list(RANGES)
     matrix = np.eye(len(names))

@@ -1,12 +1,11 @@
 """The sample of wine_quality: scikit-learn's bundled Wine data."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import pandas as pd
+import pandas as pd
 
 
-def rows() -> "pd.DataFrame":
+def rows() -> pd.DataFrame:
     """178 wines, 13 measurements, and the cultivar (1, 2, 3) each was made from.
 
     Source: UCI Wine (Forina et al.), as scikit-learn ships it.

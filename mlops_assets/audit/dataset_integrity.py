@@ -1,0 +1,79 @@
+"""Dataset content: every row of a dataset version hashed again, down to the digest that names the version."""
+
+import hashlib
+
+import polars as pl
+
+from mlops_assets.dataset.digest import DatasetDigest, element
+from mlops_assets.dataset.files import content_digest
+from mlops_assets.dataset.landing import landed_path
+from mlops_assets.dataset.row_hash import row_hash
+from mlops_assets.dataset.table import DatasetTable, read_dataset
+from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
+from mlops_assets.errors import StorageError
+from mlops_assets.storage.storage import Storage
+
+RESTORE = "Remedy: restore the files of the table from a backup, or land the batches again in an empty system"
+
+
+def require_content(storage: Storage, version: DatasetVersion, batches: dict[str, BatchOutcome]) -> str:
+    """Read every row of ``version``, recompute its hashes and digest, and say what was found equal.
+
+    ``batches`` are the :func:`members` of the version.
+
+    Raises:
+        StorageError: if rows are missing, were added or were changed; names the batch where one can be told.
+    """
+    rows = read_dataset(storage, version).sort("_batch", "_row")
+    if rows.height != version.rows:
+        raise StorageError(
+            f"version {version.table_version} holds {rows.height:,} rows, recorded were {version.rows:,}. {RESTORE}"
+        )
+    hashes = row_hash(rows, [name for name in rows.columns if not name.startswith("_")])
+    differ = rows.filter(rows["_hash"].to_numpy().view("uint64") != hashes)
+    if differ.height:
+        batch, row = differ.row(0, named=True)["_batch"], differ.row(0, named=True)["_row"]
+        raise StorageError(f"row {row} of batch {batch[:12]} was changed ({differ.height:,} rows in all). {RESTORE}")
+    found = _digest(rows, batches)
+    if found != version.digest:
+        raise StorageError(
+            f"the rows of version {version.table_version} have digest {found[:12]}, recorded was "
+            f"{version.digest[:12]}. {RESTORE}"
+        )
+    return f"{rows.height:,} rows of {version.batches:,} batches, hashed again, have digest {found[:12]}"
+
+
+def require_landed_files(storage: Storage, version: DatasetVersion, batches: dict[str, BatchOutcome]) -> str:
+    """Hash the file of each of ``batches`` that still lies in the landing zone, and say how many there are.
+
+    Raises:
+        StorageError: naming the files that no longer hold the bytes that were landed.
+    """
+    changed, gone = [], 0
+    for batch, outcome in batches.items():
+        path = landed_path(storage, version.system, outcome.file)
+        if not storage.filesystem.exists(path):
+            gone += 1
+        elif content_digest(storage.filesystem, path) != batch:
+            changed.append(f"{outcome.file} ({outcome.original!r})")
+    if changed:
+        raise StorageError(
+            f"no longer the bytes that were landed: {', '.join(changed)}. "
+            "Remedy: put the original files back under these names; the dataset itself is checked apart"
+        )
+    kept = f"{len(batches) - gone:,} of {len(batches):,} batch files lie in the landing zone and hash to their names"
+    return f"{kept}; {gone:,} were cleared away" if gone else kept
+
+
+def members(storage: Storage, version: DatasetVersion) -> dict[str, BatchOutcome]:
+    """The accepted batches of exactly ``version``, by id, from the log of its table."""
+    return DatasetTable.at(storage, version.system, version.table_version).members()
+
+
+def _digest(rows: pl.DataFrame, batches: dict[str, BatchOutcome]) -> str:
+    total = DatasetDigest()
+    stored = {str(key[0]): part["_hash"] for key, part in rows.group_by("_batch", maintain_order=True)}
+    for batch, outcome in batches.items():
+        hashes = stored[batch].to_numpy().view("uint64").astype("<u8").tobytes() if batch in stored else b""
+        total = total.add(element(batch, outcome.contract, len(hashes) // 8, hashlib.sha256(hashes).hexdigest()))
+    return total.hexdigest

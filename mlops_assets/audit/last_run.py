@@ -1,0 +1,105 @@
+"""The last attempt: the newest record of every stage of a system, and what the ledger says of its version."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
+from mlops_assets.evaluation.version import EvaluationReport
+from mlops_assets.features.version import FeaturesVersion
+from mlops_assets.model.version import ModelVersion
+from mlops_assets.registry.ledger import SUCCESSIONS, Entry, Event, Ledger
+from mlops_assets.registry.version import RegisteredVersion
+from mlops_assets.storage.records import Published, R
+from mlops_assets.storage.storage import Storage
+from mlops_assets.verdict import Verdict
+
+
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """How far the last run came; nothing is read before it is asked for."""
+
+    store: Storage
+    system: str
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(self.store.records)
+
+    @cached_property
+    def champion(self) -> Entry | None:
+        return self.ledger.champion(self.system)
+
+    @cached_property
+    def dataset(self) -> Published[DatasetVersion] | None:
+        return self._newest(DatasetVersion)
+
+    @cached_property
+    def features(self) -> Published[FeaturesVersion] | None:
+        return self._newest(FeaturesVersion)
+
+    @cached_property
+    def model(self) -> Published[ModelVersion] | None:
+        return self._newest(ModelVersion)
+
+    @cached_property
+    def report(self) -> Published[EvaluationReport] | None:
+        reports = self.store.records.published(EvaluationReport, self.system)
+        own = [report for report in reports if self.model and report.record.model_digest == self.model.record.digest]
+        return own[-1] if own else None
+
+    @property
+    def gates(self) -> list[Verdict]:
+        """What the report of the model says."""
+        return self.report.record.verdicts if self.report else []
+
+    @cached_property
+    def version(self) -> RegisteredVersion | None:
+        digest = self.report.record.digest if self.report else ""
+        return self.store.records.find(RegisteredVersion, self.system, digest)
+
+    @cached_property
+    def refused(self) -> Entry | None:
+        """The newest refusal of this model, if nothing was decided after it."""
+        entries = self.ledger.entries(self.system, "refused")
+        digest = self.model.record.digest if self.model else None
+        refused = next((entry for entry in reversed(entries) if entry.model_digest == digest), None)
+        decided = [self.latest("verdict"), self.begun]
+        return None if refused and any(one and one.sequence > refused.sequence for one in decided) else refused
+
+    @cached_property
+    def moved(self) -> list[Entry]:
+        """Aliases that a hand has moved since the last promotion, and that were not put back."""
+        entries = self.ledger.entries(self.system, "ungated", "restored", *SUCCESSIONS)
+        last = max((at for at, entry in enumerate(entries) if entry.event != "ungated"), default=-1)
+        return entries[last + 1 :]
+
+    @cached_property
+    def begun(self) -> Entry | None:
+        """The newest promotion of this version, or rollback to it."""
+        found = filter(None, map(self.latest, SUCCESSIONS))
+        return max(found, key=lambda entry: entry.sequence, default=None)
+
+    @cached_property
+    def successor(self) -> Entry | None:
+        """What put another version in the place that this one had, where it is in force."""
+        replaced = self.begun and self.champion and self.champion.version != self.begun.version
+        return self.champion if replaced else None
+
+    def latest(self, event: Event) -> Entry | None:
+        """The newest such entry of this version."""
+        return self.ledger.latest(self.system, event, version=self.version.version) if self.version else None
+
+    def _newest(self, kind: type[R]) -> Published[R] | None:
+        return next(iter(self.store.records.published(kind, self.system, newest=1)), None)
+
+    @cached_property
+    def rejected(self) -> list[Published[BatchOutcome]]:
+        """Batches that the contract turned away after the last training."""
+        newest = {one.record.digest: one for one in self.store.records.published(BatchOutcome, self.system)}
+        late = [one for one in newest.values() if self.model is None or one.at >= self.model.at]
+        return [one for one in late if one.record.outcome == "rejected"]
+
+    @cached_property
+    def is_behind(self) -> bool:
+        """Whether the newest dataset version was not trained on."""
+        return bool(self.model and self.dataset and self.model.record.dataset_digest != self.dataset.record.digest)

@@ -1,0 +1,93 @@
+"""Health: what must work before anything runs, each finding with its remedy."""
+
+import importlib.util
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from mlops_assets.declaration.base import EXTRAS
+from mlops_assets.declaration.reading import SHIPPED, declared_systems, read_declaration
+from mlops_assets.declaration.spec import SystemSpec
+from mlops_assets.errors import MlopsError
+from mlops_assets.preflight import check_code
+from mlops_assets.resources.instance import prepare_instance
+from mlops_assets.resources.tracking import MlflowTracking, redacted
+from mlops_assets.settings import Settings
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was checked."""
+
+    subject: str
+    ok: bool
+    told: str
+    remedy: str = ""
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Check storage, records, MLflow, the Dagster instance, every declaration and the extras."""
+    yield _finding("storage", lambda: _storage(settings), "set MLOPS_STORAGE to a place that can be written")
+    yield _finding("records", lambda: _records(settings), "set MLOPS_DATABASE_URL to a reachable database")
+    yield _finding("mlflow", lambda: _mlflow(settings), "start MLflow, or set MLFLOW_TRACKING_URI")
+    yield _finding("dagster", lambda: _instance(settings), "set DAGSTER_HOME; 'mlops instance' writes dagster.yaml")
+    yield from examine_declarations(settings)
+    yield _extras()
+
+
+def _finding(subject: str, check: Callable[[], str], remedy: str) -> Finding:
+    try:
+        return Finding(subject, True, check())
+    except Exception as error:
+        return Finding(subject, False, redacted(f"{type(error).__name__}: {error}"), remedy)
+
+
+def _storage(settings: Settings) -> str:
+    storage = settings.open_storage()
+    probe = f"{storage.root}/.doctor-{uuid.uuid4().hex}"
+    storage.filesystem.makedirs(storage.root, exist_ok=True)
+    storage.filesystem.pipe_file(probe, b"written by mlops doctor")
+    storage.filesystem.rm_file(probe)
+    return f"{storage.root} can be written"
+
+
+def _records(settings: Settings) -> str:
+    with settings.open_storage().records.engine.connect() as connection:
+        return f"{connection.engine.url.render_as_string(hide_password=True)} answers"
+
+
+def _mlflow(settings: Settings) -> str:
+    MlflowTracking(tracking_uri=settings.mlflow_uri, artifact_root=settings.mlflow_artifacts).ping()
+    return f"{redacted(settings.mlflow_uri)} answers"
+
+
+def _instance(settings: Settings) -> str:
+    import dagster as dg
+
+    os.environ.setdefault("DAGSTER_HOME", str(prepare_instance(settings)))
+    with dg.DagsterInstance.get() as instance:
+        instance.get_runs(limit=1)
+        return f"{settings.folder} ({type(instance.run_storage).__name__})"
+
+
+def examine_declarations(settings: Settings) -> Iterator[Finding]:
+    """Read every declaration and import the code it names."""
+    folders = [SHIPPED, *settings.systems]
+    for path in declared_systems(folders):
+        try:
+            spec = read_declaration(path, among=folders)
+            yield Finding(spec.name, True, _code(spec))
+        except MlopsError as error:
+            yield Finding(path.parent.name, False, str(error), f"mend {path}")
+
+
+def _code(spec: SystemSpec) -> str:
+    check_code(spec)
+    return "declaration, functions and estimator are as they should be"
+
+
+def _extras() -> Finding:
+    missing = sorted({extra for module, extra in EXTRAS.items() if importlib.util.find_spec(module) is None})
+    told = f"not installed: {', '.join(missing)}; no declared system needs them" if missing else "all installed"
+    return Finding("extras", True, told)

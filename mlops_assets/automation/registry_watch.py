@@ -1,0 +1,84 @@
+"""The watch over a system's registry: aliases that a hand has moved, and approvals given in the MLflow UI."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import dagster as dg
+
+from mlops_assets.asset import check_evaluation
+from mlops_assets.automation.state import default_status
+from mlops_assets.declaration.spec import SystemSpec
+from mlops_assets.errors import MlopsError
+from mlops_assets.registry.aliases import Stray
+from mlops_assets.registry.approval import approve
+from mlops_assets.registry.reconciliation import reconcile, verdict
+from mlops_assets.registry.session import Custody
+from mlops_assets.resources.model_registry import APPROVAL_REASON_TAG, APPROVED_TAG, REFUSED_TAG
+from mlops_assets.resources.notification import Notification
+from mlops_assets.resources.storage import StorageResource
+from mlops_assets.resources.tracking import MlflowTracking
+
+LONGEST_NAME = 200
+
+
+def registry_watch(spec: SystemSpec) -> dg.SensorDefinition:
+    """The sensor that keeps the registry's aliases and the ledger together."""
+
+    @dg.sensor(
+        name=f"{spec.name}_registry_watch",
+        minimum_interval_seconds=60,
+        description="Marks an alias that was moved by hand as ungated, and carries out approvals given as a tag.",
+        default_status=default_status(dg.DefaultSensorStatus),
+    )
+    def sensor(
+        context: dg.SensorEvaluationContext,
+        storage: StorageResource,
+        tracking: MlflowTracking,
+        notification: Notification,
+    ) -> dg.SensorResult | dg.SkipReason:
+        custody = Custody(spec, storage.open(), tracking, f"sensor {spec.name}_registry_watch")
+        tracking.ping()
+        told = _approvals(custody)
+        found = reconcile(custody)
+        seen = verdict(custody, found)
+        if found and context.cursor != seen.model_dump_json():
+            notification.send(_message(spec, found))
+        context.log.info(f"{seen.reason}. {' '.join(told)}")
+        if context.cursor == seen.model_dump_json():
+            return dg.SkipReason(" ".join([f"{seen.reason}.", *told]))
+        return dg.SensorResult(asset_events=[check_evaluation(spec, "champion", seen)], cursor=seen.model_dump_json())
+
+    return sensor
+
+
+def _approvals(custody: Custody) -> list[str]:
+    """Carry out, or refuse, what people have approved by tag since; the tag is taken off either way."""
+    told = []
+    for version in custody.registry.versions():
+        if (who := version.tags.get(APPROVED_TAG)) is None:
+            continue
+        number, reason = int(version.version), version.tags.get(APPROVAL_REASON_TAG, "")
+        told.append(_approved(custody, number, who.strip()[:LONGEST_NAME], reason))
+        custody.registry.untag(number, APPROVED_TAG)
+    return told
+
+
+def _approved(custody: Custody, number: int, who: str, reason: str) -> str:
+    person = Custody(custody.spec, custody.store, custody.tracking, who)
+    try:
+        with TemporaryDirectory() as folder:
+            approve(person, number, reason, Path(folder))
+    except MlopsError as error:  # told to the person where they asked, and kept in the ledger
+        custody.registry.tag(number, REFUSED_TAG, str(error)[:5000])
+        return f"The approval of version {number} by {who} is refused: {error}."
+    custody.registry.untag(number, REFUSED_TAG)
+    return f"Version {number} is champion, approved by {who}."
+
+
+def _message(spec: SystemSpec, found: list[Stray]) -> dict[str, object]:
+    return {
+        "event": "alias_moved_by_hand",
+        "system": spec.name,
+        "aliases": [vars(stray) for stray in found],
+        "restored": spec.registry.moved_alias == "restore",
+    }

@@ -1,0 +1,38 @@
+"""Commands about this installation: doctor, instance."""
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from mlops_assets.cli.app import Json, console, tell
+from mlops_assets.settings import Settings
+
+
+def doctor(
+    declarations: Annotated[bool, typer.Option(help="Only the declarations and the code they name.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Check storage, MLflow, the Dagster instance, declarations and extras; exit 1 if something is wrong."""
+    from mlops_assets.automation.health import examine, examine_declarations
+
+    findings = []
+    for finding in (examine_declarations if declarations else examine)(Settings()):
+        findings.append(finding)
+        if not as_json:
+            sign = "[green]✓[/]" if finding.ok else "[red]✗[/]"
+            console.print(f"{sign} [bold]{escape(finding.subject)}[/] {escape(finding.told)}", soft_wrap=True)
+            if not finding.ok:
+                console.print(f"  Remedy: {escape(finding.remedy)}")
+    if as_json:
+        tell({"ok": all(f.ok for f in findings), "findings": [vars(f) for f in findings]}, as_json)
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def instance(as_json: Json = False) -> None:
+    """Write the Dagster instance's configuration and print its folder, for DAGSTER_HOME."""
+    from mlops_assets.resources.instance import prepare_instance
+
+    folder = prepare_instance(Settings())
+    tell({"dagster_home": str(folder)}, as_json, str(folder))

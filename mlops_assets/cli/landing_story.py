@@ -1,0 +1,57 @@
+"""What the command line tells after landing or retracting."""
+
+from collections.abc import Callable
+from typing import Any
+
+from mlops_assets.declaration.spec import SystemSpec
+from mlops_assets.errors import LandingError
+from mlops_assets.storage.storage import Storage
+
+
+def landed_story(
+    storage: Storage, spec: SystemSpec, files: list[str], on_progress: Callable[[int, int | None], None]
+) -> dict[str, Any]:
+    """Land ``files``, or the sample when there are none; ``on_progress`` is told bytes read and bytes in all."""
+    from mlops_assets.dataset.landing import land, land_sample
+
+    landed = [land(storage, spec.name, file, on_progress) for file in files] or [land_sample(storage, spec)]
+    fates = {batch.batch: _fate(storage, spec, batch.batch) for batch in landed}
+    batches = [
+        {
+            "batch": b.batch,
+            "original": b.original,
+            "bytes": b.bytes,
+            "new": b.new,
+            "outcome": fates[b.batch],
+            "note": b.note,
+        }
+        for b in landed
+    ]
+    told = "\n".join(_sentence(batch) for batch in batches)
+    if not any(batch["new"] for batch in batches):
+        told += "\nNothing new to land."
+    return {"system": spec.name, "batches": batches, "told": told}
+
+
+def retracted_story(storage: Storage, spec: SystemSpec, batch: str, reason: str) -> dict[str, Any]:
+    """Take one batch out of the dataset."""
+    from mlops_assets.dataset.ingestion import retract
+
+    if not reason:
+        raise LandingError(f"Retracting {batch!r} needs a reason. Remedy: --reason 'what is wrong with it'")
+    version = retract(storage, spec, batch, reason)
+    told = f"Retracted {batch}: {spec.name} has {version.rows} rows in {version.batches} batches now."
+    return {"system": spec.name, "dataset": version.model_dump(mode="json"), "told": told}
+
+
+def _fate(storage: Storage, spec: SystemSpec, batch: str) -> str:
+    from mlops_assets.dataset.version import BatchOutcome
+
+    outcome = storage.records.find(BatchOutcome, spec.name, batch)
+    return outcome.outcome if outcome else "waiting for ingestion"
+
+
+def _sentence(batch: dict[str, Any]) -> str:
+    if not batch["new"]:
+        return f"{batch['original']}: batch {batch['batch'][:12]}, {batch['note']}."
+    return f"{batch['original']}: landed as batch {batch['batch'][:12]} ({batch['bytes']} bytes), {batch['outcome']}."

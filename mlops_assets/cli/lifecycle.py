@@ -1,0 +1,103 @@
+"""Commands along the line: land, run, report."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from mlops_assets.cli.app import Json, System, console, fail, opened, tell
+from mlops_assets.declaration.spec import SystemSpec
+
+
+def land(
+    system: System,
+    files: Annotated[
+        list[str] | None, typer.Argument(help="Files or URLs; without any, the system's declared sample.")
+    ] = None,
+    retract: Annotated[
+        str | None, typer.Option(help="Take the batch with this id (or its beginning) out of the dataset.")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why the batch is retracted.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Bring files into the landing zone, or retract a batch."""
+    from mlops_assets.cli.landing_story import landed_story, retracted_story
+
+    settings, spec = opened(system)
+    storage = settings.open_storage()
+    if retract:
+        tell(retracted_story(storage, spec, retract, reason), as_json)
+    else:
+        with console.status(f"Landing into {spec.name} …") as status:
+            story = landed_story(storage, spec, files or [], lambda *read: status.update(_progress(spec, *read)))
+        tell(story, as_json)
+
+
+def run(
+    system: System,
+    job: Annotated[str, typer.Option(help="ingestion, training or lifecycle.")] = "lifecycle",
+    force: Annotated[bool, typer.Option(help="Run although nothing has changed.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run a job of a system, as ``dagster job execute`` does; exit 1 if it fails."""
+    from mlops_assets.audit.status import unchanged
+    from mlops_assets.automation.launch import Ended, command, launch
+
+    settings, spec = opened(system)
+    if job not in ("ingestion", "training", "lifecycle"):
+        fail(f"{job!r} is not a job. Jobs: ingestion, lifecycle, training")
+    if not force and (told := unchanged(settings.open_storage(), spec)):
+        tell({"system": spec.name, "ran": False, "reason": told}, as_json, f"Nothing to do: {told}")
+        return
+    name = f"{spec.name}_{job}"
+    if not as_json:
+        console.print(f"[dim]$ {escape(' '.join(['dagster', *command(name)[3:]]))}[/]")
+    ended = None
+    with console.status(f"{name} …") as status:
+        for event in launch(settings, name):
+            if isinstance(event, Ended):
+                ended = event
+            elif event.event == "STEP_START":
+                status.update(f"{name}: {event.name} …")
+            elif not as_json:
+                sign = {"STEP_SUCCESS": "[green]✓[/]", "STEP_FAILURE": "[red]✗[/]"}.get(event.event, "[dim]-[/]")
+                console.print(f"  {sign} {event.name}")
+    assert ended is not None
+    if as_json:
+        story = {"system": spec.name, "ran": True, "job": name, "exit_code": ended.code, "log": str(ended.log)}
+        tell({**story, "refusals": list(ended.refusals)}, as_json)
+    for refusal in () if as_json else ended.refusals:
+        console.print(f"[red]{escape(refusal)}[/]", soft_wrap=True)
+    if ended.code:
+        if not as_json:
+            console.print(
+                f"[red]{name} failed.[/] Log: {escape(str(ended.log))}; verdicts: mlops report {spec.name}",
+                soft_wrap=True,
+            )
+        raise typer.Exit(1)
+
+
+def report(
+    system: System,
+    html: Annotated[Path | None, typer.Option(help="Also write the newest evaluation's HTML report here.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Print where a system stands: data, split, metrics, gates, version, champion."""
+    from mlops_assets.audit.status import standing
+    from mlops_assets.cli.status_tables import tables, write_html
+
+    settings, spec = opened(system)
+    story = standing(settings, spec)
+    if html is not None:
+        write_html(settings, spec, html)
+    if as_json:
+        tell(story, as_json)
+        return
+    for table in tables(story):
+        console.print(table)
+
+
+def _progress(spec: SystemSpec, read: int, total: int | None) -> str:
+    share = f" of {total / 1e6:,.0f}" if total else ""
+    return f"Landing into {spec.name}: {read / 1e6:,.0f}{share} MB …"

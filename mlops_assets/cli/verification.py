@@ -1,0 +1,149 @@
+"""Commands about the evidence of a version: card, verify, sign, ledger verify."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from mlops_assets.cli.app import Json, System, console, custody_of, fail, tell
+from mlops_assets.errors import TrackingError
+from mlops_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from mlops_assets.registry.hash_chain import Finding as ChainFinding
+    from mlops_assets.registry.session import Custody
+    from mlops_assets.resources.tracking import MlflowTracking
+
+Version = Annotated[int | None, typer.Argument(help="Number of a registered version; by default the champion.", min=1)]
+ledger = typer.Typer(no_args_is_help=True, help="The ledger of all systems.")
+
+
+def card(
+    system: System,
+    version: Version = None,
+    html: Annotated[Path | None, typer.Option(help="Write the card as one HTML file.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write the card as Markdown.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the model card of a version from its evidence; without a file it is printed as Markdown."""
+    from mlops_assets.card.card import model_card
+    from mlops_assets.card.page import to_html, to_markdown
+
+    custody = custody_of(system)
+    number = version or _champion(custody)
+    with TemporaryDirectory() as folder, console.status(f"Reading the evidence of {system} version {number} …"):
+        made = model_card(custody, number, Path(folder))
+    for path, render in ((html, to_html), (markdown, to_markdown)):
+        if path is not None:
+            path.write_text(render(made), encoding="utf-8")
+    if as_json:
+        tell(made.model_dump(mode="json"), as_json)
+    elif html is None and markdown is None:
+        typer.echo(to_markdown(made))
+    else:
+        where = " and ".join(str(path) for path in (html, markdown) if path is not None)
+        waiting = f"{made.missing} texts that a person must write are marked" if made.missing else "no text is missing"
+        tell({}, as_json, f"The card of {system} version {number} is in {where}; {waiting}.")
+
+
+def verify(system: System, version: Version = None, as_json: Json = False) -> None:
+    """Check that everything a version rests on is still what was recorded; exit 1 if anything is not."""
+    from mlops_assets.audit.verification import verify as verified
+
+    custody = custody_of(system)
+    number = version or _champion(custody)
+    findings = []
+    with TemporaryDirectory() as folder, console.status(f"Verifying {system} version {number} …"):
+        for finding in verified(custody, number, Path(folder), Settings().signing_public_key):
+            findings.append(finding)
+            if not as_json:
+                _say(finding.ok, finding.name, finding.told)
+    ok = all(finding.ok for finding in findings)
+    if as_json:
+        looked = [vars(finding) for finding in findings]
+        tell({"system": system, "version": number, "ok": ok, "findings": looked}, as_json)
+    if not ok:
+        raise typer.Exit(1)
+
+
+def sign(
+    system: System,
+    version: Annotated[int, typer.Argument(help="Number of a registered version.", show_default=False, min=1)],
+    key: Annotated[Path, typer.Option(help="Private elliptic key, PEM.", show_default=False, exists=True)],
+    as_json: Json = False,
+) -> None:
+    """Sign the files of a version by OpenSSF Model Signing; the signature lies with its training run in MLflow."""
+    from mlops_assets.registry.signature import sign as signed
+
+    custody = custody_of(system)
+    with TemporaryDirectory() as folder:
+        place = signed(custody, custody.version(version), key, Path(folder))
+    told = f"{system} version {version} is signed: {place}. Verify: MLOPS_SIGNING_PUBLIC_KEY=… mlops verify {system}"
+    tell({"system": system, "version": version, "signature": place}, as_json, told)
+
+
+@ledger.command(name="verify")
+def verify_ledger(
+    system: Annotated[str | None, typer.Argument(help="One system; by default all.", show_default=False)] = None,
+    as_json: Json = False,
+) -> None:
+    """Recompute the hash of every entry; exit 1 if one was changed, added or taken away."""
+    from mlops_assets.registry.hash_chain import verify as chained
+    from mlops_assets.registry.ledger import Ledger
+
+    settings = Settings()
+    written = Ledger(settings.open_storage().records)
+    systems = written.systems()
+    if system is not None and system not in systems:
+        fail(f"The ledger has no entry of {system!r}. Systems: {', '.join(systems) or 'none'}")
+    tracking, silent = _answering(settings)
+    chosen = [system] if system is not None else systems
+    found = [chained(name, written.chain(name), _noted(tracking, name)) for name in chosen]
+    ok = all(finding.ok for finding in found)
+    if as_json:
+        chains = [{**vars(finding), "ok": finding.ok} for finding in found]
+        tell({"ok": ok, "anchored": tracking is not None, "note": silent, "chains": chains}, as_json)
+    else:
+        _tell_chains(found, silent)
+    if not ok:
+        raise typer.Exit(1)
+
+
+def _champion(custody: "Custody") -> int:
+    entry = custody.ledger.champion(custody.system)
+    if entry is None or entry.version is None:
+        fail(f"{custody.system} has no champion. Remedy: name a version, or mlops run {custody.system}")
+    return entry.version
+
+
+def _answering(settings: Settings) -> "tuple[MlflowTracking | None, str]":
+    """MLflow where it answers, and what cannot be seen where it does not."""
+    from mlops_assets.resources.tracking import MlflowTracking
+
+    tracking = MlflowTracking(tracking_uri=settings.mlflow_uri)
+    try:
+        tracking.ping()
+    except TrackingError as error:
+        return None, f"Entries taken off the end of a chain would not be seen: {error}"
+    return tracking, ""
+
+
+def _noted(tracking: "MlflowTracking | None", system: str) -> tuple[int, str] | None:
+    from mlops_assets.resources.model_registry import Registry
+
+    return Registry(tracking.client, system).noted() if tracking is not None else None
+
+
+def _tell_chains(found: "Iterable[ChainFinding]", silent: str) -> None:
+    if silent:
+        console.print(f"[yellow]{escape(silent)}[/]", soft_wrap=True)
+    for finding in found:
+        _say(finding.ok, finding.system, finding.broken or f"{finding.entries:,} entries, head {finding.head[:12]}")
+
+
+def _say(ok: bool, name: str, told: str) -> None:
+    sign = "[green]✓[/]" if ok else "[red]✗[/]"
+    console.print(f"{sign} {escape(name)}: {escape(told)}", soft_wrap=True)

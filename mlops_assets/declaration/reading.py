@@ -1,0 +1,134 @@
+"""Declarations on disk: from ``defs.yaml`` to a SystemSpec, every mistake with file and line."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
+from inspect import isclass
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from mlops_assets.declaration.base import Mistake, one_of
+from mlops_assets.declaration.spec import SystemSpec
+from mlops_assets.errors import SpecError
+
+COMPONENT = "mlops_assets.component.MLSystem"
+SHIPPED = Path(__file__).parents[1] / "defs"
+
+Loc = tuple[str | int, ...]
+
+
+def read_declaration(path: Path, among: Iterable[Path] = ()) -> SystemSpec:
+    """The system declared in one ``defs.yaml``, its name not used by an earlier one ``among`` these folders.
+
+    Raises:
+        SpecError: with ``defs.yaml:LINE``, the offending value and what is allowed, one line per mistake.
+    """
+    from dagster_shared.yaml_utils import parse_yaml_with_source_position
+    from yaml import YAMLError
+
+    try:
+        tree = parse_yaml_with_source_position(path.read_text(encoding="utf-8"), str(path))
+    except YAMLError as error:
+        raise SpecError(f"{path} is not YAML: {error}") from error
+    document = tree.value if isinstance(tree.value, Mapping) else {}
+    if document.get("type") != COMPONENT or not isinstance(document.get("attributes"), Mapping):
+        raise SpecError(f"{path}:1: a declaration begins with 'type: {COMPONENT}' and holds 'attributes:'")
+    line_of = line_finder(tree.source_position_tree, path)
+    spec = parse(document["attributes"], line_of)
+    require_unique(spec.name, path, among, line_of)
+    return spec
+
+
+def parse(attributes: Any, line_of: Callable[[Loc], str]) -> SystemSpec:
+    """A SystemSpec from raw ``attributes``; ``line_of`` names the file and line of a key path."""
+    try:
+        return SystemSpec.model_validate(attributes)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        raise SpecError("\n".join(_sentence(detail, line_of) for detail in details)) from error
+
+
+def line_finder(positions: Any, path: Path) -> Callable[[Loc], str]:
+    """Finds ``file:line`` of the closest key that exists at or above a key path below ``attributes``."""
+
+    def line_of(loc: Loc) -> str:
+        node = positions
+        for key in ("attributes", *loc):
+            if key not in node.children:
+                break
+            node = node.children[key]
+        return f"{path}:{node.position.start.line}"
+
+    return line_of
+
+
+def declared_systems(folders: Iterable[Path]) -> Iterator[Path]:
+    """Every ``<system>/defs.yaml`` below ``folders``, in order of name."""
+    for folder in folders:
+        yield from sorted(folder.glob("*/defs.yaml"))
+
+
+def find_system(name: str, folders: Iterable[Path]) -> SystemSpec:
+    """The system called ``name``.
+
+    Raises:
+        SpecError: if none is, naming those that are.
+    """
+    paths = list(declared_systems(folders))
+    for path in paths:
+        if path.parent.name == name:
+            spec = read_declaration(path)
+            if spec.name == name:
+                return spec
+    specs = {spec.name: spec for spec in map(read_declaration, paths)}
+    if name not in specs:
+        raise SpecError(f"No system is called {name!r}. Declared systems: {one_of(specs)}")
+    return specs[name]
+
+
+def require_unique(name: str, path: Path, folders: Iterable[Path], line_of: Callable[[Loc], str]) -> None:
+    """Refuse a ``name`` that an earlier declaration below ``folders`` has already."""
+    for other in declared_systems(folders):
+        if other.absolute() == path.absolute():
+            return
+        if _name_in(other, other.stat().st_mtime_ns) == name:
+            raise SpecError(f"{line_of(('name',))}: name: the system {name!r} is declared already, in {other}")
+
+
+@cache
+def _name_in(path: Path, _: int) -> str | None:
+    found = re.search(r"^  name:\s*[\"']?(\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return found[1] if found else None
+
+
+def _sentence(detail: Any, line_of: Callable[[Loc], str]) -> str:
+    loc: Loc = detail["loc"]
+    cause = detail.get("ctx", {}).get("error")
+    if isinstance(cause, Mistake):
+        loc = (*loc, *cause.loc)
+        message = str(cause)
+    elif detail["type"] == "extra_forbidden":
+        message = f"unknown key {loc[-1]!r}. Allowed keys: {one_of(_allowed_keys(loc[:-1]))}"
+    elif detail["type"] == "missing":
+        message = "is missing"
+    else:
+        message = f"{detail['msg'].removeprefix('Value error, ')}, got {detail['input']!r}"
+    path = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in loc).lstrip(".")
+    return f"{line_of(loc)}: {path or 'attributes'}: {message}"
+
+
+def _allowed_keys(loc: Loc) -> list[str]:
+    kind: Any = SystemSpec
+    for key in loc:
+        model = _model(kind)
+        kind = model.model_fields[str(key)].annotation if model else get_args(kind)[-1]
+    model = _model(kind)
+    return list(model.model_fields) if model else []
+
+
+def _model(kind: Any) -> type[BaseModel] | None:
+    arms = get_args(kind) if isinstance(kind, UnionType) else (kind,)
+    return next((arm for arm in arms if isclass(arm) and not get_args(arm) and issubclass(arm, BaseModel)), None)

@@ -1,0 +1,147 @@
+"""Preparation: whether all that happens before the estimator was learned from exactly the train rows.
+
+The steps are fitted anew on the train rows alone. What they then make of the test rows is what the artefact's own
+steps make of them, unless one of those saw another row: a scaler fitted on all rows, an encoder that knows a category
+of the test part. A step that looks up foreign rows by itself does so again when it is fitted anew, and is not found.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlops_assets.declaration.base import Task
+from mlops_assets.evaluation.diagnosis import Diagnosis, Measure, Subject, Table
+from mlops_assets.evaluation.diagnosis_catalogue import PREPARATION_CHECK
+from mlops_assets.metrics.formatting import figure
+from mlops_assets.model.target import target_values
+from mlops_assets.verdict import Verdict
+
+NAME = "preparation"
+TITLE = "Preparation"
+TASKS: frozenset[Task] = frozenset({"classification", "regression"})
+MEASURES = {
+    "foreign_rows_effect": "Largest change of a prepared test value, in SD of its column, when the preparation is "
+    "fitted on the train rows alone; 0 where it saw no other row (lower is better)",
+}
+
+TOLERANCE = 1e-6
+"""Largest effect, in SD, that passes the platform's own gate."""
+ROUNDING = 1e-9
+"""Effects below this are the last digits of equal numbers."""
+SHOWN = 20
+
+
+def examine(subject: Subject) -> Diagnosis:
+    """Fit the steps before the estimator anew on the train rows, and compare what both make of the test rows."""
+    rows = len(subject.test)
+    if subject.train is None or subject.train.empty or not rows:
+        return _told(None, rows, "there are no test rows" if not rows else "the train rows are not at hand")
+    if len(getattr(subject.pipeline, "steps", ())) < 2:
+        return _told(0.0, rows, "the artefact has no step before its estimator")
+    fitted = subject.pipeline[:-1]
+    inputs, target = subject.train.loc[:, subject.features.names], target_values(subject.features, subject.train)
+    anew = fitted_anew(fitted, inputs, target)
+    given, expected = (_matrix(steps.transform(subject.inputs)) for steps in (fitted, anew))
+    if given.shape != expected.shape:
+        widths = f"{given.shape[1]} columns, fitted on the train rows alone {expected.shape[1]}"
+        return _told(1.0, rows, f"the artefact prepares {widths}")
+    effects = column_effects(given, expected)
+    worst = float(effects.max(initial=0.0))
+    note = f"fitted anew on {len(subject.train):,} train rows"
+    return _told(worst, rows, note, _table(effects, fitted))
+
+
+def fitted_anew(steps: Any, inputs: pd.DataFrame, target: np.ndarray) -> Any:
+    """An unfitted copy of ``steps`` with the same parameters and seeds, fitted as they are in training."""
+    from sklearn.base import clone
+
+    anew: Any = clone(steps)
+    anew.fit_transform(inputs, target)
+    return anew
+
+
+def column_effects(given: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Largest difference in each column, shape (columns,), in SD of the ``expected`` one (1 where that is constant).
+
+    A value that is missing, infinite or no number, and not the same in both, counts as one SD.
+    """
+
+    effects = np.zeros(given.shape[1])
+    for column in range(given.shape[1]):
+        ours, theirs = (_numbers(values[:, column]) for values in (given, expected))
+        if ours is None or theirs is None:
+            effects[column] = float((given[:, column] != expected[:, column]).any())
+            continue
+        seen = theirs[np.isfinite(theirs)]
+        spread = float(seen.std()) if len(seen) else 0.0
+        same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
+        with np.errstate(invalid="ignore"):
+            gaps = np.abs(ours - theirs) / (spread or 1.0)
+        gaps = np.where(same, 0.0, np.where(np.isfinite(gaps), gaps, 1.0))
+        effects[column] = gaps.max(initial=0.0)
+    return np.where(effects < ROUNDING, 0.0, effects)
+
+
+def verdict(diagnosis: Diagnosis) -> Verdict:
+    """The platform's blocking gate on what ``examine`` found."""
+    (found,) = diagnosis.measures
+    numbers = {"name": PREPARATION_CHECK, "value": found.value, "bound": TOLERANCE, "rows": found.rows}
+    if found.value is None:
+        return Verdict.model_validate({**numbers, "outcome": "not evaluated", "reason": f"{NAME}: {found.note}"})
+    outcome = "passed" if found.value <= TOLERANCE else "failed"
+    return Verdict.model_validate({**numbers, "outcome": outcome, "reason": diagnosis.headline})
+
+
+def _matrix(prepared: Any) -> np.ndarray:
+
+    return np.asarray(prepared.toarray() if hasattr(prepared, "toarray") else prepared)
+
+
+def _numbers(values: np.ndarray) -> np.ndarray | None:
+    """The values as numbers, or None where they are not all numbers."""
+
+    try:
+        return values.astype(np.float64)
+    except (TypeError, ValueError):
+        return None
+
+
+def _table(effects: np.ndarray, steps: Any) -> Table | None:
+    """The columns that differ, the worst first."""
+
+    different = int((effects > 0).sum())
+    if not different:
+        return None
+    names = _names(steps, len(effects))
+    order = np.argsort(-effects, kind="stable")[: min(different, SHOWN)]
+    rows = [[names[column], float(effects[column])] for column in order]
+    title = f"Prepared columns that foreign rows changed ({len(rows)} of {different})"
+    return Table(title=title, columns=["column", "effect in SD"], rows=[*rows])
+
+
+def _names(steps: Any, count: int) -> list[str]:
+    """Names of the prepared columns, or their numbers where a step gives no names."""
+    try:
+        return [str(name) for name in steps[-1].get_feature_names_out()]
+    except AttributeError:
+        return [f"column {number}" for number in range(1, count + 1)]
+
+
+def _told(value: float | None, rows: int, note: str, table: Table | None = None) -> Diagnosis:
+    return Diagnosis(
+        name=NAME,
+        title=TITLE,
+        headline=_headline(value, note),
+        measures=[Measure(name="foreign_rows_effect", value=value, rows=rows, note=note)],
+        tables=[table] if table else [],
+    )
+
+
+def _headline(value: float | None, note: str) -> str:
+    if value is None:
+        return f"Not evaluated: {note}."
+    if value <= TOLERANCE:
+        return f"The preparation rests on the train rows alone ({note})."
+    told = f"Prepared test values change by up to {figure(value)} SD"
+    return f"{told} when the preparation is fitted on the train rows alone: it saw other rows ({note})."

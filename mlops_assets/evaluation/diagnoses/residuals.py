@@ -1,0 +1,225 @@
+"""Residuals: what a regression's errors do to those who rely on it, and the tests that explain it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from mlops_assets.declaration.base import Task
+from mlops_assets.errors import NotEvaluated
+from mlops_assets.evaluation.diagnoses.residual_bias import biases, replicates_of, segments_of, size_interval
+from mlops_assets.evaluation.diagnoses.residual_tests import (
+    ResidualTest,
+    anderson_darling,
+    breusch_pagan,
+    breusch_pagan_f,
+    durbin_watson,
+    excess_kurtosis,
+    jarque_bera,
+    levene,
+    ljung_box,
+    shapiro_wilk,
+    skewness,
+)
+from mlops_assets.evaluation.diagnosis import Diagnosis, Measure, Subject, Table
+from mlops_assets.metrics.formatting import figure, interval_text
+from mlops_assets.metrics.intervals import UNDEFINED_AT_MOST, percentile_interval, undefined_share
+from mlops_assets.metrics.outcomes import Outcomes
+
+NAME = "residuals"
+TITLE = "Residuals"
+TASKS: frozenset[Task] = frozenset({"regression"})
+MEASURES = {
+    "bias": "Size of the mean error, in SD of the target (lower is better)",
+    "largest_segment_bias": "Largest size of a mean error in a tenth of the predictions, in SD of the target "
+    "(lower is better)",
+    "heteroscedasticity_effect": "Share of the squared errors' variance that prediction and numeric features explain, "
+    "0 to 1 (lower is better)",
+    "autocorrelation_effect": "Distance of the Durbin-Watson statistic from 2, in time order (lower is better)",
+    "abs_skew": "Size of the errors' skew (lower is better)",
+    "excess_kurtosis": "Kurtosis of the errors beyond that of a normal distribution (lower is better)",
+}
+
+FEWEST_MOMENT_ROWS = 8
+ROWS_PER_REGRESSOR = 10
+"""Fewer rows than this per regressor explain squared errors by chance."""
+QUANTILES = (0.001, 0.005, 0.01, 0.025, *(step / 20 for step in range(1, 20)), 0.975, 0.99, 0.995, 0.999)
+"""Shares of the errors whose quantiles are compared with a normal distribution's."""
+ROUNDING = 1e-9
+"""Share of the target's SD up to which the spread of errors is rounding."""
+
+
+def examine(subject: Subject) -> Diagnosis:
+    """Bias overall and by predicted value, and the shape, spread and order of the errors.
+
+    An error is prediction minus truth: positive where the model predicts too much.
+    """
+    from threadpoolctl import threadpool_limits
+
+    try:
+        outcomes = subject.outcomes
+    except NotEvaluated as reason:
+        return _without(len(subject.test), str(reason))
+    if len(outcomes) < FEWEST_MOMENT_ROWS:
+        return _without(len(outcomes), f"{len(outcomes)} rows, {FEWEST_MOMENT_ROWS} are needed")
+    errors = outcomes.predicted - outcomes.truth
+    if outcomes.truth.std() <= ROUNDING * abs(outcomes.truth).max():
+        return _without(len(outcomes), "the target is constant")
+    # The order of a sum, and so its last digits, would follow the number of threads.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _examine(subject, outcomes, errors)
+
+
+def _examine(subject: Subject, outcomes: Outcomes, errors: np.ndarray) -> Diagnosis:
+    segments = segments_of(outcomes.predicted)
+    spread = replicates_of(outcomes, segments, subject.groups, subject.bootstrap)
+    tests = _tests(errors, outcomes.predicted, subject)
+    measures, bands = biases(outcomes, segments, spread, subject.bootstrap.confidence)
+    measures += _shapes(tests, spread, subject.bootstrap.confidence)
+    return Diagnosis(
+        name=NAME,
+        title=TITLE,
+        headline=_headline(errors, measures),
+        measures=measures,
+        tables=[_tests_table(tests), bands, _quantile_table(errors)],
+        notes=_notes(subject),
+    )
+
+
+def _tests(errors: np.ndarray, predicted: np.ndarray, subject: Subject) -> dict[str, ResidualTest]:
+    if errors.std() <= ROUNDING * subject.outcomes.truth.std():
+        errors = errors * 0.0
+    found = {
+        "shapiro_wilk": shapiro_wilk(errors, subject.bootstrap.seed),
+        "jarque_bera": jarque_bera(errors),
+        "anderson_darling": anderson_darling(errors),
+        **_breusch_pagan(errors, predicted, subject),
+        "levene": levene(errors, segments_of(predicted, 3)),
+        "skew": skewness(errors),
+        "kurtosis": excess_kurtosis(errors),
+    }
+    order, note = time_order(subject)
+    # A constant bias would look like autocorrelation; it is measured as bias.
+    ordered = (errors - errors.mean())[order]
+    for name, test in (("durbin_watson", durbin_watson(ordered)), ("ljung_box", ljung_box(ordered))):
+        found[name] = test if len(order) else _unordered(test, len(errors), note)
+    return found
+
+
+def time_order(subject: Subject) -> tuple[np.ndarray, str]:
+    """Positions of the test rows from old to new; none, with the reason, where rows have no order."""
+
+    time = subject.spec.features.split.time
+    if time is None:
+        return np.arange(0), "rows have no order: features.split.time is not declared"
+    if f"@{time}" not in subject.test:
+        return np.arange(0), f"the rows carry no column {time!r}"
+    moments = pd.Series(subject.test[f"@{time}"]).reset_index(drop=True)
+    if moments.nunique() < 2:
+        return np.arange(0), f"all rows are of one {time!r}"
+    return moments.dropna().sort_values(kind="stable").index.to_numpy(), ""
+
+
+def _breusch_pagan(errors: np.ndarray, predicted: np.ndarray, subject: Subject) -> dict[str, ResidualTest]:
+    """On the prediction and the numeric features; on the prediction alone where rows are few."""
+
+    names = [column.name for column in subject.features.columns if column.kind == "numeric"]
+    numbers = subject.test[names].to_numpy(dtype=np.float64)
+    numbers = numbers[:, np.isfinite(numbers).any(axis=0)]
+    by, note = "prediction and numeric features", ""
+    if len(errors) < ROWS_PER_REGRESSOR * (1 + numbers.shape[1]):
+        numbers, by = numbers[:, :0], "prediction alone"
+        note = f"; fewer than {ROWS_PER_REGRESSOR} rows per numeric feature"
+    middle = np.nanmedian(numbers, axis=0) if numbers.size else 0.0
+    filled = np.where(np.isfinite(numbers), numbers, middle)
+    # About their mean: a constant bias is no spread.
+    regressors = np.column_stack([predicted, filled])
+    tests = {"breusch_pagan": breusch_pagan, "breusch_pagan_f": breusch_pagan_f}
+    found = {name: test(errors - errors.mean(), regressors) for name, test in tests.items()}
+    return {name: replace(one, note=one.note or f"by {by}{note}") for name, one in found.items()}
+
+
+def _unordered(test: ResidualTest, rows: int, note: str) -> ResidualTest:
+    return replace(test, statistic=None, p=None, effect=None, rows=rows, note=note)
+
+
+def _shapes(tests: dict[str, ResidualTest], spread: dict[str, np.ndarray] | None, confidence: float) -> list[Measure]:
+    skew, kurtosis = tests["skew"], tests["kurtosis"]
+    return [
+        _effect("heteroscedasticity_effect", tests["breusch_pagan"]),
+        _effect("autocorrelation_effect", tests["durbin_watson"]),
+        _moment("abs_skew", skew, abs(skew.statistic or 0.0), spread, confidence),
+        _moment("excess_kurtosis", kurtosis, kurtosis.statistic or 0.0, spread, confidence),
+    ]
+
+
+def _effect(name: str, test: ResidualTest) -> Measure:
+    return Measure(name=name, value=test.effect, rows=test.rows, note=test.note)
+
+
+def _moment(
+    name: str, test: ResidualTest, value: float, spread: dict[str, np.ndarray] | None, confidence: float
+) -> Measure:
+    if test.statistic is None:
+        return Measure(name=name, value=None, rows=test.rows, note=test.note)
+    if spread is None or undefined_share(spread[name]) > UNDEFINED_AT_MOST:
+        return Measure(name=name, value=value, rows=test.rows, note="no interval: too few independent rows or groups")
+    interval = percentile_interval(spread[name], test.statistic, confidence)
+    return Measure(
+        name=name, value=value, interval=size_interval(interval) if name == "abs_skew" else interval, rows=test.rows
+    )
+
+
+def _tests_table(tests: dict[str, ResidualTest]) -> Table:
+    return Table(
+        title="Tests of the errors (prediction minus truth)",
+        columns=["test", "statistic", "p", "effect", "effect is", "rows", "note"],
+        rows=[[t.name, t.statistic, t.p, t.effect, t.effect_is, t.rows, t.note] for t in tests.values()],
+    )
+
+
+def _quantile_table(errors: np.ndarray) -> Table:
+    """Quantiles that enough errors lie beyond, beside those of a normal distribution of equal mean and SD."""
+    from scipy.stats import norm
+
+    shares = [share for share in QUANTILES if min(share, 1 - share) * len(errors) >= 1]
+    seen = np.quantile(errors, shares)
+    normal = errors.mean() + errors.std() * norm.ppf(shares)
+    return Table(
+        title="Quantiles of the errors, beside those of a normal distribution of equal mean and SD",
+        columns=["share below", "error", "if normal"],
+        rows=[[*line] for line in zip(shares, seen.tolist(), normal.tolist(), strict=True)],
+    )
+
+
+def _headline(errors: np.ndarray, measures: list[Measure]) -> str:
+    bias, segment = measures[:2]
+    mean = float(errors.mean())
+    side = "too much" if mean > 0 else "too little"
+    start = (
+        f"On average {figure(abs(mean))} {side}: {figure(bias.value)} SD of the target {interval_text(bias.interval)}"
+    )
+    if segment.value is None:
+        return f"{start}; not evaluated by tenth of the predictions: {segment.note}."
+    return (
+        f"{start}; at most {figure(segment.value)} SD {interval_text(segment.interval)} in a tenth of the predictions."
+    )
+
+
+def _notes(subject: Subject) -> list[str]:
+    notes = [
+        "With many rows every test rejects even small departures; judge by the effect, gate by a measure.",
+        "Levene compares thirds of the predictions; Durbin-Watson and Ljung-Box see the errors about their mean.",
+    ]
+    if subject.groups is not None:
+        notes.append(f"Rows of one {subject.features.group!r} may err alike: the p-values suppose that they do not.")
+    return notes
+
+
+def _without(rows: int, reason: str) -> Diagnosis:
+    return Diagnosis(
+        name=NAME,
+        title=TITLE,
+        headline=f"Not evaluated: {reason}.",
+        measures=[Measure(name=name, value=None, rows=rows, note=reason) for name in MEASURES],
+    )

@@ -1,0 +1,102 @@
+"""Evidence: the test rows of one model with its predictions and those of its baselines."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlops_assets.declaration.base import Task
+from mlops_assets.errors import NotEvaluated
+from mlops_assets.evaluation.spec import SliceSpec
+from mlops_assets.metrics.bootstrap import STANDARD, Bootstrap
+from mlops_assets.metrics.intervals import Estimate, estimate
+from mlops_assets.metrics.outcomes import Outcomes, Predictions, read_outcomes, shared_classes
+from mlops_assets.metrics.scoring import applicable
+
+SIMPLE = "simple"
+"""Name of the baseline that a model must beat: the majority class or the mean."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """All that a gate may look at."""
+
+    task: Task
+    outcomes: Outcomes
+    baselines: Mapping[str, Outcomes]
+    """Outcomes of the same rows, by name of the baseline."""
+    context: Mapping[str, pd.Series] = field(default_factory=dict)
+    """Values of the columns that travel beside the features, by column."""
+    group: str | None = None
+    """Context column whose equal values are drawn together."""
+    bootstrap: Bootstrap = STANDARD
+
+    @property
+    def groups(self) -> pd.Series | None:
+        if self.group is not None and self.group not in self.context:
+            raise NotEvaluated(f"the rows carry no column {self.group!r}. Remedy: materialise the features again")
+        return None if self.group is None else self.context[self.group]
+
+    @cached_property
+    def estimates(self) -> dict[str, Estimate]:
+        """Every metric of the task on all rows."""
+        return self.estimate(applicable(self.outcomes))
+
+    def estimate(self, names: Iterable[str]) -> dict[str, Estimate]:
+        """Metrics of the model with their intervals."""
+        return estimate(names, self.outcomes, self.groups, self.bootstrap)
+
+    def baseline_estimates(self, name: str) -> dict[str, Estimate]:
+        """Metrics of one baseline with their intervals."""
+        return estimate(applicable(self.outcomes), self.baselines[name], self.groups, self.bootstrap)
+
+    def sliced(self, selected: SliceSpec | None) -> "Evidence":
+        """Only the rows that ``selected`` names.
+
+        Raises:
+            NotEvaluated: if its column did not travel with the rows.
+        """
+        if selected is None:
+            return self
+        if selected.column not in self.context:
+            raise NotEvaluated(f"the rows carry no column {selected.column!r}. Remedy: materialise the features again")
+        return self._take((self.context[selected.column] == selected.equals).fillna(False).to_numpy(dtype=bool))
+
+    def _take(self, mask: np.ndarray) -> "Evidence":
+        return replace(
+            self,
+            outcomes=self.outcomes.take(mask),
+            baselines={name: baseline.take(mask) for name, baseline in self.baselines.items()},
+            context={name: column[mask] for name, column in self.context.items()},
+        )
+
+
+def gather_evidence(
+    task: Task,
+    rows: pd.DataFrame,
+    target: str,
+    predictions: Predictions,
+    baselines: Mapping[str, Predictions],
+    *,
+    classes: Iterable[Any] = (),
+    positive: Any = None,
+    group: str | None = None,
+    bootstrap: Bootstrap = STANDARD,
+) -> Evidence:
+    """Encode model and baselines alike; context columns are those of ``rows`` that begin with ``@``."""
+
+    truth = rows[target].to_numpy()
+    several = {"": predictions, **baselines}
+    known = shared_classes(truth, several.values(), classes) if task == "classification" else ()
+    read = {name: read_outcomes(task, truth, given, known, positive) for name, given in several.items()}
+    return Evidence(
+        task=task,
+        outcomes=read.pop(""),
+        baselines=read,
+        context={str(name)[1:]: pd.Series(rows[name]) for name in rows.columns if str(name).startswith("@")},
+        group=group,
+        bootstrap=bootstrap,
+    )

@@ -1,0 +1,122 @@
+"""Bounds: what the gates demanded of earlier champions, and whether they demand less now."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from mlops_assets.evaluation.diagnosis_catalogue import PREPARATION_CHECK
+from mlops_assets.evaluation.spec import GateSpec
+from mlops_assets.metrics.formatting import bound_text
+from mlops_assets.storage.storage import Storage
+from mlops_assets.verdict import Severity, Verdict
+
+CHECK = "bounds_not_loosened"
+OWN = (PREPARATION_CHECK, CHECK)
+"""Gates of the platform, which no declaration changes."""
+MIN_ROWS = "min_rows"
+"""Key of a verdict's details."""
+
+
+class Predecessor(NamedTuple):
+    """A champion that a model would come after, with the verdicts of its report."""
+
+    version: int
+    gates: Sequence[Verdict]
+
+
+Predecessors = Callable[[Storage, str, str], list[Predecessor]]
+"""From storage, system and model digest to the champions before this model, oldest first."""
+
+
+class Demand(NamedTuple):
+    """What one gate asks for."""
+
+    at_least: float | None = None
+    at_most: float | None = None
+    severity: Severity = "block"
+    min_rows: int = 1
+
+    def __str__(self) -> str:
+        side = "at most" if self.at_most is not None else "at least"
+        bound = self.at_most if self.at_most is not None else self.at_least
+        asked = "better than the baseline" if bound is None else f"{side} {bound_text(bound)}"
+        return f"{asked} on {self.min_rows:,} rows or more, {'blocks' if self.severity == 'block' else 'warns'}"
+
+    def looser_than(self, other: "Demand") -> bool:
+        """Whether a model could pass this one that did not pass ``other``."""
+        return (
+            (self.at_least is not None and other.at_least is not None and self.at_least < other.at_least)
+            or (self.at_most is not None and other.at_most is not None and self.at_most > other.at_most)
+            or (self.severity, other.severity) == ("warn", "block")
+            or self.min_rows < other.min_rows
+        )
+
+
+class ChangedBound(BaseModel):
+    """A gate that asked an earlier champion for something else."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    gate: str
+    version: int
+    """The last champion of which this was asked."""
+    then: str
+    now: str
+    loosened: bool
+    """Whether less is asked now."""
+
+
+def changed_bounds(declared: Sequence[GateSpec], predecessors: Sequence[Predecessor]) -> list[ChangedBound]:
+    """Every demand on an earlier champion that differs from the present one, by gate, the oldest first."""
+    present = {gate.name: _declared(gate) for gate in declared}
+    then: dict[tuple[str, Demand], int] = {}
+    for version, gates in predecessors:
+        for gate in gates:
+            if gate.name not in OWN and present.get(gate.name) != (demand := _judged(gate)):
+                then.pop((gate.name, demand), None)
+                then[gate.name, demand] = version
+    changed = [_changed(name, version, demand, present.get(name)) for (name, demand), version in then.items()]
+    return sorted(changed, key=lambda one: (one.gate, one.version))
+
+
+def verdict(declared: Sequence[GateSpec], predecessors: Sequence[Predecessor]) -> Verdict:
+    """Whether no gate asks for less than it asked of the champion that this model would replace."""
+    against = predecessors[-1:]
+    loosened = [one for one in changed_bounds(declared, against) if one.loosened]
+    told = "; ".join(f"{one.gate}: {one.then}, now {one.now}" for one in loosened)
+    if not against:
+        return Verdict(name=CHECK, outcome="passed", severity="warn", reason="there was no champion before this model")
+    whom = f"champion version {against[0].version}"
+    return Verdict(
+        name=CHECK,
+        outcome="failed" if loosened else "passed",
+        severity="warn",
+        value=float(len(loosened)),
+        bound=0.0,
+        reason=f"looser than for {whom}: {told}" if loosened else f"no gate asks for less than of {whom}",
+    )
+
+
+def _declared(gate: GateSpec) -> Demand:
+    return Demand(gate.at_least, gate.at_most, gate.severity, gate.min_rows)
+
+
+def _judged(verdict: Verdict) -> Demand:
+    """What a verdict says was asked; the name of a gate tells the side of its bound."""
+    rows = int(verdict.details.get(MIN_ROWS, 1))
+    if "at_least" in verdict.name:
+        return Demand(at_least=verdict.bound, severity=verdict.severity, min_rows=rows)
+    if "at_most" in verdict.name:
+        return Demand(at_most=verdict.bound, severity=verdict.severity, min_rows=rows)
+    return Demand(severity=verdict.severity, min_rows=rows)
+
+
+def _changed(name: str, version: int, then: Demand, now: Demand | None) -> ChangedBound:
+    return ChangedBound(
+        gate=name,
+        version=version,
+        then=str(then),
+        now="not asked any more" if now is None else str(now),
+        loosened=now is None or now.looser_than(then),
+    )

@@ -1,0 +1,117 @@
+"""HTML: a report as one self-contained page without scripts or remote assets."""
+
+import re
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES
+from mlops_assets.evaluation.report.report import Report
+from mlops_assets.evaluation.report.summary import groups_of, reason_in_short, sentence, unexamined
+from mlops_assets.features.version import PARTS
+from mlops_assets.metrics.formatting import figure, interval_text
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+VERDICTS = {
+    "passed": "Passed",
+    "failed": "Failed",
+    "not evaluated": "Not evaluated",
+}
+
+
+def render(report: Report) -> str:
+    """The report for people: the verdict first, then what it rests on; every value of the data is escaped."""
+    from mlops_assets.evaluation.report.plots.diagnosis_plots import diagnosis_plots
+    from mlops_assets.evaluation.report.plots.model_plots import plots
+
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            report=report,
+            title=report.system.replace("_", " ").capitalize(),
+            headline=report.metric(report.primary),
+            sentence=sentence(report),
+            verdict=VERDICTS[report.outcome],
+            groups=groups_of(report),
+            unexamined=unexamined(report),
+            sections=_sections(report),
+            parts=[(part, report.rows[part]) for part in PARTS if part in report.rows],
+            plots=dict(plots(report)),
+            diagnosis_plots={one.name: diagnosis_plots(one, report) for one in report.diagnoses},
+            meanings={one.name: _meanings(one.name) for one in report.diagnoses},
+        )
+    )
+
+
+def _environment() -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    from mlops_assets.evaluation.report.plots.metric_strips import metric_strip
+
+    environment = Environment(
+        loader=PackageLoader("mlops_assets", "evaluation/report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_unturned,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        figure=figure,
+        interval=interval_text,
+        inline=_inline,
+        thinned=_thinned,
+        breakable=_breakable,
+        reason_in_short=reason_in_short,
+    )
+    environment.globals.update(strip=metric_strip)
+    return environment
+
+
+def _sections(report: Report) -> list[tuple[str, str]]:
+    """Anchor and title of every section that the page has."""
+    known = [
+        ("gates", "Gates", True),
+        ("metrics", "Metrics", True),
+        ("classes", "Classes", report.confusion),
+        ("curves", "Curves", report.roc),
+        ("errors", "Errors", report.points),
+        ("importance", "What the model relies on", True),
+        *((f"diagnosis-{one.name}", one.title, True) for one in report.diagnoses),
+        ("basis", "What this rests on", True),
+    ]
+    return [(anchor, title) for anchor, title, present in known if present]
+
+
+def _meanings(diagnosis: str) -> dict[str, str]:
+    """What each measure of a diagnosis says, by its name."""
+    return import_module(f"mlops_assets.evaluation.diagnoses.{diagnosis}").MEASURES if diagnosis in DIAGNOSES else {}
+
+
+def _unturned(value: Any) -> Any:
+    from mlops_assets.evaluation.report.plots.svg import unturned
+
+    return unturned(value) if isinstance(value, str) else value
+
+
+def _inline(svg: str) -> Any:
+    """Put an SVG of ours, whose texts are escaped already, into the page."""
+    from markupsafe import Markup
+
+    return Markup(svg)
+
+
+def _breakable(name: str) -> Any:
+    """A long name that may break after an underscore or before a capital."""
+    from markupsafe import Markup, escape
+
+    return Markup("<wbr>").join(escape(part) for part in re.split(r"(?<=_)|(?<=[a-z])(?=[A-Z])", name))
+
+
+def _thinned(rows: Any, most: int) -> list[Any]:
+    """At most about ``most`` of ``rows``, evenly spaced, with the first and the last."""
+    listed = list(rows)
+    step = max(1, -(-len(listed) // most))
+    return [*listed[::step], *(listed[-1:] if (len(listed) - 1) % step else [])]

@@ -1,0 +1,135 @@
+"""Decision: the probability from which a row is called positive, chosen on validation rows."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from mlops_assets.metrics.confusion import Tally, label_metric
+from mlops_assets.model.recalibration import unfitted, with_last_step
+
+if TYPE_CHECKING:
+    import numpy as np
+    from sklearn.pipeline import Pipeline
+
+    from mlops_assets.model.spec import DecisionCostSpec, ThresholdSpec
+
+USUAL = 0.5
+ROUNDING = 1e-12
+"""Values that differ by less are equal: they are sums of the same counts in another order."""
+
+
+class Decision(BaseModel):
+    """A threshold, and what it reached on the rows it was chosen on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    threshold: float
+    """A row is called positive from this probability on."""
+    positive: bool | int | str
+    objective: str
+    """The metric that was maximised, or the cost per row that was minimised."""
+    value: float
+    """Of the objective, on the validation rows."""
+    usual_value: float | None
+    """The same at a threshold of 0.5; None where it is undefined."""
+    rows: int
+    """Validation rows."""
+
+    @property
+    def sentence(self) -> str:
+        """The decision in words."""
+        usual = "undefined" if self.usual_value is None else f"{self.usual_value:.4g}"
+        return (
+            f"A row is called {self.positive} from a probability of {self.threshold:.4g} on, chosen on {self.rows:,} "
+            f"validation rows: {self.objective} {self.value:.4g} there, {usual} at {USUAL}."
+        )
+
+
+def choose(
+    declared: "ThresholdSpec", probabilities: "np.ndarray", truth: "np.ndarray", positive: bool | int | str
+) -> Decision:
+    """The best threshold for these rows; of several the one nearest 0.5, of two equally near the lower.
+
+    ``probabilities`` of the positive class and ``truth`` (whether a row is of it) have shape (n,). Looked at are 0.5
+    and a threshold in every gap between neighbouring probabilities, so no threshold from 0 to 1 is better.
+    """
+    import numpy as np
+
+    thresholds = candidates(probabilities)
+    values = _objective(declared)(_tally(thresholds, probabilities, truth))
+    signed = -values if declared.cost else values
+    tied = np.flatnonzero(signed >= np.nanmax(signed) - ROUNDING)
+    best = tied[np.argmin(np.abs(thresholds[tied] - USUAL))]
+    usual = float(values[np.searchsorted(thresholds, USUAL)])
+    return Decision(
+        threshold=float(thresholds[best]),
+        positive=positive,
+        objective=declared.name,
+        value=float(values[best]),
+        usual_value=usual if np.isfinite(usual) else None,
+        rows=len(truth),
+    )
+
+
+def candidates(probabilities: "np.ndarray") -> "np.ndarray":
+    """Thresholds that decide these rows in every way a threshold can, ascending, in the probabilities' own precision.
+
+    Halfway between neighbours, so that new rows close to an observed one are decided like it.
+    """
+    import numpy as np
+
+    seen = np.unique(probabilities)
+    low = np.append(np.zeros(1, dtype=seen.dtype), seen)
+    high = np.append(seen, np.ones(1, dtype=seen.dtype))
+    middle = low + (high - low) / 2
+    # Between two adjacent numbers there is no middle; then the upper one tells them apart.
+    return np.unique(np.append(np.where(middle > low, middle, high), np.asarray(USUAL, dtype=seen.dtype)))
+
+
+def deciding(pipeline: "Pipeline", decision: Decision, inputs: Any, truth: "np.ndarray") -> "Pipeline":
+    """The fitted pipeline, its ``predict`` ruled by the threshold; probabilities stay as they are."""
+    from sklearn.frozen import FrozenEstimator
+    from sklearn.model_selection import FixedThresholdClassifier
+
+    fitted = pipeline[-1]
+    fixed = FixedThresholdClassifier(
+        FrozenEstimator(fitted),
+        threshold=decision.threshold,  # pyright: ignore[reportArgumentType]
+        pos_label=decision.positive,
+        response_method="predict_proba",
+    )
+    fixed.fit(pipeline[:-1].transform(inputs), truth)  # of something frozen: only looks at the rows
+    fixed.estimator = unfitted(fitted)
+    return with_last_step(pipeline, fixed)
+
+
+def _tally(thresholds: "np.ndarray", probabilities: "np.ndarray", truth: "np.ndarray") -> Tally:
+    """Counts of the negative and the positive class at every threshold."""
+    import numpy as np
+
+    called = _reaching(probabilities, thresholds)
+    hits = _reaching(probabilities[truth], thresholds)
+    positives, rows = int(truth.sum()), len(truth)
+    rejected = (rows - positives) - (called - hits)
+    return Tally(
+        hits=np.column_stack([rejected, hits]),
+        support=np.broadcast_to(np.array([rows - positives, positives]), (len(thresholds), 2)),
+        predicted=np.column_stack([rows - called, called]),
+    )
+
+
+def _reaching(probabilities: "np.ndarray", thresholds: "np.ndarray") -> "np.ndarray":
+    import numpy as np
+
+    return len(probabilities) - np.searchsorted(np.sort(probabilities), thresholds, side="left")
+
+
+def _objective(declared: "ThresholdSpec") -> Callable[[Tally], "np.ndarray"]:
+    cost, metric = declared.cost, declared.maximise or ""
+    return (lambda tally: _cost_per_row(cost, tally)) if cost else (lambda tally: label_metric(metric, tally, 1))
+
+
+def _cost_per_row(cost: "DecisionCostSpec", tally: Tally) -> "np.ndarray":
+    missed = tally.support - tally.hits
+    return (cost.false_positive * missed[:, 0] + cost.false_negative * missed[:, 1]) / tally.total

@@ -1,0 +1,120 @@
+"""Rematch: the learners behind two versions, fitted anew over repeated random splits of the same rows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from mlops_assets.errors import NotEvaluated
+from mlops_assets.metrics.catalogue import METRICS, PRIMARY
+from mlops_assets.registry.provenance import features_of, fetched_artefact, model_of
+
+if TYPE_CHECKING:
+    from mlops_assets.comparison.difference import Difference
+    from mlops_assets.features.version import FeaturesVersion
+    from mlops_assets.registry.session import Custody
+    from mlops_assets.registry.version import RegisteredVersion
+
+TEST_SHARE = 0.1
+"""Of each split."""
+
+
+@dataclass(frozen=True)
+class Rematch:
+    """Whether one learner is better than the other, which two fitted models on one test part cannot say."""
+
+    metric: str
+    splits: int
+    rows: int
+    """Train and validation rows of the newer version; the test part stays out."""
+    difference: "Difference"
+    """The newer version's learner less the older one's, turned so that positive is better; per split, averaged."""
+
+
+def rematch(
+    custody: "Custody",
+    first: int,
+    second: int,
+    splits: int,
+    folder: Path,
+    progress: Callable[[int], Any] = lambda done: None,
+) -> Rematch:
+    """Fit both versions' pipelines anew on each of ``splits`` random 90/10 splits and test the mean difference.
+
+    The variance is corrected for the overlap of the splits (Nadeau & Bengio 2003). Copies and groups stay together.
+
+    Raises:
+        NotEvaluated: if a pipeline cannot be fitted anew on these rows, or the splits give no difference to test.
+        StorageError: if an artefact is not what was registered.
+    """
+    from sklearn.model_selection import GroupShuffleSplit
+
+    from mlops_assets.comparison.resampled_t import corrected_resampled_t
+    from mlops_assets.features.table import read_features
+
+    older, newer = (custody.version(number) for number in sorted((first, second)))
+    features = features_of(custody.store, model_of(custody.store, newer))
+    pipelines = [_unfitted(custody, version, features, folder) for version in (older, newer)]
+    rows = read_features(custody.store, features)
+    rows = rows.loc[rows["_part"].isin(["train", "validation"])].reset_index(drop=True)
+    metric = custody.spec.registry.metric or PRIMARY[custody.spec.task]
+    sign = 1 if METRICS[metric].greater_is_better else -1
+    found = []
+    draws = GroupShuffleSplit(splits, test_size=TEST_SHARE, random_state=custody.spec.model.seed)
+    for done, (train, test) in enumerate(draws.split(rows, groups=rows["_identity"])):
+        old, new = (_value(custody, metric, one, features, rows, train, test) for one in pipelines)
+        found.append(sign * (new - old))
+        progress(done + 1)
+    difference = corrected_resampled_t(found, TEST_SHARE, custody.spec.registry.confidence)
+    return Rematch(metric, splits, len(rows), difference)
+
+
+def _unfitted(custody: "Custody", version: "RegisteredVersion", features: "FeaturesVersion", folder: Path) -> Any:
+    from sklearn.base import clone
+
+    from mlops_assets.model.artefact import load
+
+    model = model_of(custody.store, version)
+    if features_of(custody.store, model).columns != features.columns:
+        raise NotEvaluated(f"{version.name} takes other features")
+    if model.calibration != "none" or model.decision is not None:
+        raise NotEvaluated(f"{version.name} was recalibrated, or its threshold chosen, on rows that would be redrawn")
+    path = fetched_artefact(custody.tracking, version, folder / f"rematch{version.version}")
+    return clone(load(path, version.model_digest, declared=model.declared))
+
+
+def _value(
+    custody: "Custody",
+    metric: str,
+    pipeline: Any,
+    features: "FeaturesVersion",
+    rows: pd.DataFrame,
+    train: np.ndarray,
+    test: np.ndarray,
+) -> float:
+    from sklearn.base import clone
+
+    from mlops_assets.metrics.outcomes import read_outcomes
+    from mlops_assets.metrics.scoring import values
+    from mlops_assets.model.prediction import predict
+    from mlops_assets.model.target import target_values
+    from mlops_assets.model.training import one_blas_thread
+
+    inputs, target = rows.loc[:, features.names], target_values(features, rows)
+    fitted: Any = clone(pipeline)
+    with one_blas_thread():
+        fitted.fit(inputs.iloc[train], target[train])
+    outcomes = read_outcomes(
+        custody.spec.task,
+        target[test],
+        predict(fitted, inputs.iloc[test]),
+        features.classes or (),
+        custody.spec.evaluation.positive,
+    )
+    value = values([metric], outcomes)[metric]
+    if value is None:
+        raise NotEvaluated(f"{metric} is undefined on a split's {len(test)} test rows")
+    return value

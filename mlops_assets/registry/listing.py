@@ -1,0 +1,97 @@
+"""Listing: every registered version with its state, its evidence in short, and who registered it."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from mlops_assets.dataset.version import DatasetVersion
+from mlops_assets.evaluation.version import EvaluationReport, MetricSummary
+from mlops_assets.metrics.catalogue import PRIMARY
+
+if TYPE_CHECKING:
+    from mlops_assets.metrics.intervals import Interval
+    from mlops_assets.registry.session import Custody
+    from mlops_assets.registry.version import RegisteredVersion
+
+State = Literal["registered", "staging", "champion", "previous", "archived", "foreign", "deleted"]
+"""``foreign``: in MLflow without the platform's evidence; ``deleted``: no longer in MLflow."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One registered version in one line."""
+
+    version: int
+    state: State
+    aliases: list[str]
+    """As MLflow has them now."""
+    registered_at: str = ""
+    """UTC."""
+    registered_by: str = ""
+    metric: str = ""
+    value: float | None = None
+    """Of the primary metric, on the test rows of its own report."""
+    interval: "Interval | None" = None
+    gates: dict[str, int] = field(default_factory=dict)
+    """Number of gates by outcome."""
+    model_digest: str = ""
+    report_digest: str = ""
+    dataset_version: int | None = None
+    """Delta version of the dataset."""
+
+
+def listing(custody: "Custody") -> list[Listed]:
+    """Every version that the records or MLflow know, oldest first."""
+    known = {version.version: version for version in custody.versions()}
+    present = {int(version.version) for version in custody.registry.versions()}
+    aliases: dict[int, list[str]] = {}
+    for alias, number in sorted(custody.registry.aliases().items()):
+        aliases.setdefault(number, []).append(alias)
+    archived = {entry.version for entry in custody.ledger.entries(custody.system, "archived")}
+    lines = []
+    for number in sorted(known.keys() | present):
+        carried = aliases.get(number, [])
+        state = _state(number, carried, number in known, number in present, number in archived)
+        lines.append(
+            _listed(custody, known[number], state, carried) if number in known else Listed(number, state, carried)
+        )
+    return lines
+
+
+def _state(number: int, aliases: list[str], known: bool, present: bool, archived: bool) -> State:
+    if not present:
+        return "deleted"
+    if not known:
+        return "foreign"
+    for state in ("champion", "staging", "previous"):
+        if state in aliases:
+            return state
+    return "archived" if archived else "registered"
+
+
+def _listed(custody: "Custody", version: "RegisteredVersion", state: State, aliases: list[str]) -> Listed:
+    store, system = custody.store, custody.system
+    entry = custody.ledger.latest(system, "registered", version=version.version)
+    report = store.records.find(EvaluationReport, system, version.digest)
+    dataset = store.records.find(DatasetVersion, system, version.dataset_digest)
+    metric = _primary(custody, report)
+    outcomes = [verdict.outcome for verdict in report.verdicts] if report else []
+    return Listed(
+        version=version.version,
+        state=state,
+        aliases=aliases,
+        registered_at=entry.at if entry else "",
+        registered_by=entry.actor if entry else "",
+        metric=metric.name if metric else "",
+        value=metric.value if metric else None,
+        interval=metric.interval if metric else None,
+        gates={outcome: outcomes.count(outcome) for outcome in dict.fromkeys(outcomes)},
+        model_digest=version.model_digest,
+        report_digest=version.digest,
+        dataset_version=dataset.table_version if dataset else None,
+    )
+
+
+def _primary(custody: "Custody", report: EvaluationReport | None) -> MetricSummary | None:
+    """The metric of the comparison; where a declared cost decides, the usual one of the task."""
+    wanted = custody.spec.registry.metric or PRIMARY[custody.spec.task]
+    return next((metric for metric in report.metrics if metric.name == wanted), None) if report else None

@@ -1,0 +1,83 @@
+"""Promotion: may the challenger take the champion's place?"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from mlops_assets.registry.challenge import Challenge
+
+if TYPE_CHECKING:
+    from mlops_assets.comparison.comparison import Comparison, Standing
+    from mlops_assets.registry.spec import RegistrySpec
+
+Decision = Literal["promoted", "kept", "requested"]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The answer with its reason."""
+
+    decision: Decision
+    """``requested``: a person must decide."""
+    reason: str
+    standing: "Standing | Literal['first', 'not compared']"
+    challenge: Challenge | None = None
+
+    @property
+    def comparison(self) -> "Comparison | None":
+        return self.challenge.comparison if self.challenge else None
+
+    def details(self, margin: float) -> dict[str, Any]:
+        """What the ledger keeps of it, as JSON values."""
+        kept: dict[str, Any] = {"standing": self.standing, "decision": self.decision}
+        if self.challenge is None:
+            return kept
+        kept |= {"rows_digest": self.challenge.rows_digest, "guards": [vars(one) for one in self.challenge.guards]}
+        if self.comparison is None:
+            return kept
+        needed = self.comparison.rows_missing(margin)
+        return {**kept, "comparison": self.comparison.model_dump(mode="json"), "margin": margin, "rows_missing": needed}
+
+
+def judge(challenge: Challenge, declared: "RegistrySpec", needs_approval: bool) -> Judgement:
+    """Promote on a declared ground if every guard is kept; otherwise keep the champion, or ask a person."""
+    comparison = challenge.comparison
+    if comparison is None:
+        decision = "requested" if challenge.needs_person else "kept"
+        told = "a person must decide" if challenge.needs_person else "the champion stays"
+        return Judgement(decision, f"not compared, {told}: {challenge.obstacle}", "not compared", challenge)
+    standing = comparison.standing(declared.margin)
+    low, high = comparison.interval
+    reason = (
+        f"{standing}: {comparison.metric} {comparison.challenger:.4g} against {comparison.champion:.4g} on "
+        f"{comparison.rows:,} rows, difference {comparison.difference:+.4g} [{low:+.4g}, {high:+.4g}] "
+        f"({comparison.test}), margin {declared.margin:g}"
+    )
+    broken = [guard.told for guard in challenge.guards if not guard.kept]
+    if not _earned(standing, challenge, declared):
+        return Judgement("kept", f"{reason}{_wanting(comparison, challenge, declared)}", standing, challenge)
+    if broken:
+        return Judgement("kept", f"{reason}; but a guard is broken: {'; '.join(broken)}", standing, challenge)
+    return Judgement("requested" if needs_approval else "promoted", reason, standing, challenge)
+
+
+def _earned(standing: str, challenge: Challenge, declared: "RegistrySpec") -> bool:
+    if standing == "superior":
+        return True
+    grounds = {
+        "non_inferior": True,
+        "non_inferior_fresher": challenge.fresher,
+        "non_inferior_simpler": challenge.simpler,
+    }
+    return standing == "non-inferior" and any(grounds.get(name, False) for name in declared.promote_on)
+
+
+def _wanting(comparison: "Comparison", challenge: Challenge, declared: "RegistrySpec") -> str:
+    standing = comparison.standing(declared.margin)
+    if standing == "non-inferior":
+        return f"; promotion is on {', '.join(declared.promote_on)}"
+    if standing != "undecided":
+        return ""
+    missing = comparison.rows_missing(declared.margin)
+    if missing is None:
+        return "; no number of rows would decide so small a difference"
+    return f"; about {missing:,} more labelled rows would decide it"

@@ -1,0 +1,157 @@
+"""Evidence: what was recorded about a model, read back from where it is stored and found unchanged."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlops_assets.errors import GateRefused, StorageError
+from mlops_assets.evaluation.spec import GateSpec
+from mlops_assets.evaluation.version import EvaluationReport
+from mlops_assets.features.version import FeaturesVersion
+from mlops_assets.model.artefact import digest
+from mlops_assets.model.prediction_intervals import FILE, read_intervals
+from mlops_assets.model.version import ModelVersion
+from mlops_assets.registry.session import Custody
+from mlops_assets.registry.version import RegisteredVersion, require_declared_gates, require_own_report
+from mlops_assets.storage.storage import Storage
+from mlops_assets.verdict import Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mlops_assets.evaluation.report.report import Report
+    from mlops_assets.metrics.outcomes import Predictions
+    from mlops_assets.resources.tracking import MlflowTracking
+
+
+def passed_report(
+    store: Storage, tracking: "MlflowTracking", model: ModelVersion, gates: Sequence[GateSpec], folder: Path
+) -> EvaluationReport:
+    """The newest report of exactly ``model``, re-read from where it is stored and found unchanged and passed.
+
+    Raises:
+        GateRefused: without a report, with a failed or unevaluated blocking gate, or one judged by other ``gates``.
+        StorageError: if the stored report is not the one that was recorded.
+    """
+    reports = [r for r in store.records.history(EvaluationReport, model.system) if r.model_digest == model.digest]
+    if not reports:
+        raise GateRefused(
+            f"{model.system} model {model.digest[:12]} has no evaluation report. Remedy: materialise evaluation"
+        )
+    report = _stored_report(tracking, reports[-1], folder)
+    require_own_report(report.model_digest, report.features_digest, report.gates, model)
+    if report.intervals_digest != model.intervals_digest:
+        raise GateRefused(
+            f"{model.system} model {model.digest[:12]} is refused: its report examined other prediction intervals than "
+            "lie beside it. Remedy: materialise evaluation"
+        )
+    require_declared_gates(gates, report.gates, model)
+    return reports[-1]
+
+
+def own_report(store: Storage, tracking: "MlflowTracking", version: RegisteredVersion, folder: Path) -> "Report":
+    """The report that ``version`` was registered on, re-read, found unchanged and passed.
+
+    Raises:
+        GateRefused: if it is about another model, or a blocking gate in it did not pass.
+        StorageError: if it is gone or not the one that was recorded.
+    """
+    record = store.records.find(EvaluationReport, version.system, version.digest)
+    if record is None:
+        raise StorageError(f"{version.name} names report {version.digest[:12]}, of which there is no record")
+    report = _stored_report(tracking, record, folder / version.digest[:12])
+    require_own_report(report.model_digest, report.features_digest, report.gates, model_of(store, version))
+    return report
+
+
+def _stored_report(tracking: "MlflowTracking", record: EvaluationReport, folder: Path) -> "Report":
+    from mlops_assets.evaluation.report.report import Report
+
+    text = tracking.fetch(record.report_uri, folder).read_bytes()
+    found = hashlib.sha256(text).hexdigest()
+    if found != record.digest:
+        raise StorageError(
+            f"The stored report of {record.system} model {record.model_digest[:12]} has digest {found[:12]}, recorded "
+            f"was {record.digest[:12]}: it was changed. Remedy: materialise evaluation again"
+        )
+    return Report.model_validate_json(text)
+
+
+def stored_predictions(tracking: "MlflowTracking", report: EvaluationReport, folder: Path) -> "pd.DataFrame":
+    """The test predictions that the report was made from."""
+    from mlops_assets.evaluation.stored_predictions import read_predictions
+
+    return read_predictions(tracking.fetch(report.predictions_uri, folder), report.predictions_digest)
+
+
+def round_trip(store: Storage, model: ModelVersion, stored: "pd.DataFrame", fetched: Path) -> Verdict:
+    """Whether the model in ``fetched`` repeats every ``stored`` test prediction bit for bit."""
+    from mlops_assets.evaluation.stored_predictions import different_rows
+    from mlops_assets.features.table import read_features
+    from mlops_assets.model.artefact import load
+    from mlops_assets.model.prediction import predict
+
+    features = features_of(store, model)
+    test = read_features(store, features, "test")
+    pipeline = load(fetched / "model.skops", model.digest, declared=model.declared)
+    different = different_rows(stored, test, predict(pipeline, test.loc[:, features.names]))
+    return Verdict(
+        name="round_trip",
+        outcome="passed" if different == 0 else "failed",
+        value=float(different),
+        bound=0.0,
+        rows=len(test),
+        reason=f"{different} of {len(test)} test predictions differ from the stored ones; none may",
+    )
+
+
+def scored(
+    store: Storage, tracking: "MlflowTracking", version: RegisteredVersion, rows: "pd.DataFrame", folder: Path
+) -> "tuple[Predictions, int]":
+    """What a registered version, fetched from the registry, says about ``rows``; and the bytes of its artefact.
+
+    Raises:
+        StorageError: if the artefact is not the one that was registered.
+    """
+    from mlops_assets.model.artefact import load
+    from mlops_assets.model.prediction import predict
+
+    path = fetched_artefact(tracking, version, folder)
+    declared = model_of(store, version).declared
+    return predict(load(path, version.model_digest, declared=declared), rows), path.stat().st_size
+
+
+def fetched_artefact(tracking: "MlflowTracking", version: RegisteredVersion, folder: Path) -> Path:
+    """The artefact of a registered version, as the registry has it now."""
+    return tracking.fetch(f"models:/{version.system}/{version.version}", folder) / "model.skops"
+
+
+def model_of(store: Storage, version: RegisteredVersion) -> ModelVersion:
+    """The record of the model that ``version`` was registered from."""
+    model = store.records.find(ModelVersion, version.system, version.model_digest)
+    if model is None:
+        raise StorageError(f"{version.name} names model {version.model_digest[:12]}, of which there is no record")
+    return model
+
+
+def features_of(store: Storage, model: ModelVersion) -> FeaturesVersion:
+    """The record of the features that ``model`` was trained on."""
+    features = store.records.find(FeaturesVersion, model.system, model.features_digest)
+    if features is None:
+        raise StorageError(f"Features version {model.features_digest[:12]} of {model.system} has no record")
+    return features
+
+
+def require_unchanged(custody: Custody, version: RegisteredVersion, folder: Path) -> None:
+    """Raise StorageError or GateRefused unless artefact and report of ``version`` are what was registered."""
+    own_report(custody.store, custody.tracking, version, folder)
+    path = fetched_artefact(custody.tracking, version, folder / "artefact")
+    if version.intervals_digest is not None:
+        read_intervals(path.with_name(FILE), version.intervals_digest)
+    found = digest(path)
+    if found != version.model_digest:
+        raise StorageError(
+            f"{version.name} holds the artefact {found[:12]}, registered was {version.model_digest[:12]}. "
+            "Remedy: restore the file, or choose another version"
+        )

@@ -1,0 +1,121 @@
+"""Confrontation: two registered versions side by side, and head to head on rows that neither was trained on."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlops_assets.errors import SpecError
+from mlops_assets.metrics.catalogue import METRICS
+from mlops_assets.registry.challenge import Challenge, challenge
+from mlops_assets.registry.provenance import own_report
+
+if TYPE_CHECKING:
+    from mlops_assets.comparison.comparison import Comparison, Standing
+    from mlops_assets.evaluation.report.report import Report
+    from mlops_assets.metrics.intervals import Interval
+    from mlops_assets.registry.session import Custody
+
+
+@dataclass(frozen=True)
+class Line:
+    """One metric of both reports, each on its own test rows."""
+
+    metric: str
+    greater_is_better: bool
+    values: tuple[float | None, float | None]
+    """Of the older and the newer version; None: not evaluated."""
+    intervals: "tuple[Interval | None, Interval | None]"
+    better: int | None
+    """The version with the better value; None where they are equal or one has none."""
+
+
+@dataclass(frozen=True)
+class Confrontation:
+    """What can be said of a newer version against an older one."""
+
+    system: str
+    older: int
+    newer: int
+    lines: list[Line]
+    same_rows: bool
+    """Whether both reports are on the same test rows."""
+    obstacle: str
+    """Why they were not compared head to head; empty if they were."""
+    comparison: "Comparison | None"
+    """The newer version as challenger of the older one."""
+    margin: float
+    standing: "Standing | None"
+    """Of the newer version."""
+    rows_missing: int | None
+    """Labelled rows that would decide it: 0 where it is decided, None where no number would."""
+    rows_digest: str
+    guards: list[str] = field(default_factory=list)
+    """Declared guards that the newer version breaks."""
+
+    @property
+    def recommendation(self) -> str:
+        """Which of the two, in one sentence."""
+        if self.standing is None:
+            return f"No recommendation: {self.obstacle}."
+        if self.guards and self.standing in ("superior", "non-inferior"):
+            return f"Stay with version {self.older}: version {self.newer} is {self.standing}, but {self.guards[0]}."
+        return {
+            "superior": f"Prefer version {self.newer}: it is better, with the whole interval above zero.",
+            "non-inferior": f"Either will do: version {self.newer} is at most {self.margin:g} worse, the margin.",
+            "inferior": f"Prefer version {self.older}: version {self.newer} is worse than the margin allows.",
+            "undecided": f"Stay with version {self.older}: these rows do not tell the two apart{self._wanted}.",
+        }[self.standing]
+
+    @property
+    def _wanted(self) -> str:
+        if self.rows_missing is None:
+            return ", nor would any number of rows"
+        return f"; about {self.rows_missing:,} more labelled rows would"
+
+
+def confront(custody: "Custody", first: int, second: int, folder: Path) -> Confrontation:
+    """Compare two registered versions, the one with the higher number as the challenger, in ``folder``.
+
+    Raises:
+        SpecError: if they are the same version.
+        StorageError: if there is no such version, or its evidence is not what was registered.
+    """
+    if first == second:
+        raise SpecError(f"{custody.system} version {first} cannot be compared with itself. Remedy: name two versions")
+    older, newer = (custody.version(number) for number in sorted((first, second)))
+    reports = [own_report(custody.store, custody.tracking, version, folder) for version in (older, newer)]
+    found = challenge(custody, newer, older, folder)
+    margin, comparison = custody.spec.registry.margin, found.comparison
+    return Confrontation(
+        system=custody.system,
+        older=older.version,
+        newer=newer.version,
+        lines=_lines(older.version, newer.version, *reports),
+        same_rows=older.features_digest == newer.features_digest,
+        obstacle=_obstacle(found, older.version, newer.version),
+        comparison=comparison,
+        margin=margin,
+        standing=comparison.standing(margin) if comparison else None,
+        rows_missing=comparison.rows_missing(margin) if comparison else None,
+        rows_digest=found.rows_digest,
+        guards=[guard.told for guard in found.guards if not guard.kept],
+    )
+
+
+def _lines(older: int, newer: int, first: "Report", second: "Report") -> list[Line]:
+    lines = []
+    for name, info in METRICS.items():
+        one, other = first.metric(name), second.metric(name)
+        if one is None or other is None:
+            continue
+        better = None
+        if one.value is not None and other.value is not None and one.value != other.value:
+            better = newer if (other.value > one.value) == info.greater_is_better else older
+        values, intervals = (one.value, other.value), (one.interval, other.interval)
+        lines.append(Line(name, info.greater_is_better, values, intervals, better))
+    return lines
+
+
+def _obstacle(found: Challenge, older: int, newer: int) -> str:
+    """``found.obstacle`` in words that fit two versions of which none needs to be champion."""
+    return found.obstacle.replace(f"champion version {older}", f"version {older}")

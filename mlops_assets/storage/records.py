@@ -1,0 +1,154 @@
+"""Records: the small frozen facts that stages hand on, kept in an append-only SQL table."""
+
+import sqlite3
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from mlops_assets.errors import StorageError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine, Table
+
+
+class Record(BaseModel):
+    """What one stage published: which system, and the digest that names the exact version."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    stage: ClassVar[str]
+
+    system: str
+    digest: str
+
+
+R = TypeVar("R", bound=Record)
+
+
+@dataclass(frozen=True)
+class Published(Generic[R]):
+    """A record with what the store knows of it."""
+
+    record: R
+    at: datetime
+    """When it was published, UTC, to the second with sqlite."""
+    run_id: str
+    """Dagster run; empty outside one."""
+
+
+class RecordStore:
+    """Append-only table of records; sqlite by default, any SQLAlchemy URL by setting.
+
+    Inserting a record publishes the version it describes: everything it points at was written before.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def append(self, record: Record, run_id: str = "") -> int:
+        """Publish ``record`` and return its sequence number."""
+        row = {
+            "system": record.system,
+            "stage": record.stage,
+            "digest": record.digest,
+            "body": record.model_dump_json(),
+            "run_id": run_id,
+        }
+        with self.engine.begin() as connection:
+            key = connection.execute(self._table.insert().values(**row)).inserted_primary_key
+        if key is None:
+            raise StorageError(f"The record database {self.engine.url!r} returned no key for a {record.stage} record")
+        return key[0]
+
+    def latest(self, kind: type[R], system: str) -> R | None:
+        """The newest record of ``kind`` for ``system``, or None."""
+        return self._one(kind, system, None)
+
+    def find(self, kind: type[R], system: str, digest: str) -> R | None:
+        """The newest record of exactly this ``digest``, or None."""
+        return self._one(kind, system, digest)
+
+    def history(self, kind: type[R], system: str) -> list[R]:
+        """Every record of ``kind`` for ``system``, oldest first."""
+        table = self._table
+        query = table.select().where(table.c.system == system, table.c.stage == kind.stage).order_by(table.c.id)
+        with self.engine.connect() as connection:
+            return [self._load(kind, row.body) for row in connection.execute(query)]
+
+    def published(
+        self, kind: type[R], system: str, digest: str | None = None, newest: int | None = None
+    ) -> "list[Published[R]]":
+        """Records of ``kind`` for ``system``, all or those of one digest, or the newest few, oldest first."""
+        table = self._table
+        query = table.select().where(table.c.system == system, table.c.stage == kind.stage).order_by(table.c.id.desc())
+        query = query if digest is None else query.where(table.c.digest == digest)
+        with self.engine.connect() as connection:
+            rows = connection.execute(query.limit(newest)).all()
+        return [Published(self._load(kind, row.body), _utc(row.created_at), row.run_id) for row in reversed(rows)]
+
+    def digests(self, kind: type[Record], system: str) -> set[str]:
+        """The digests of every record of ``kind``: cheap, also for tens of thousands."""
+        import sqlalchemy as sa
+
+        table = self._table
+        query = sa.select(table.c.digest).where(table.c.system == system, table.c.stage == kind.stage)
+        with self.engine.connect() as connection:
+            return set(connection.execute(query).scalars())
+
+    def _one(self, kind: type[R], system: str, digest: str | None) -> R | None:
+        table = self._table
+        query = table.select().where(table.c.system == system, table.c.stage == kind.stage)
+        if digest is not None:
+            query = query.where(table.c.digest == digest)
+        with self.engine.connect() as connection:
+            row = connection.execute(query.order_by(table.c.id.desc()).limit(1)).first()
+        return self._load(kind, row.body) if row else None
+
+    def _load(self, kind: type[R], body: str) -> R:
+        try:
+            return kind.model_validate_json(body)
+        except ValueError as error:
+            raise StorageError(
+                f"A stored {kind.stage!r} record cannot be read by this release: {error}. "
+                "Remedy: run the release that wrote it, or materialise the stage again."
+            ) from error
+
+    @cached_property
+    def engine(self) -> "Engine":
+        """The SQLAlchemy engine; the database is made, or migrated, on first use."""
+        import sqlalchemy as sa
+        from sqlalchemy import event
+
+        from mlops_assets.storage.schema import prepare
+
+        engine = sa.create_engine(self.url, pool_pre_ping=True)
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", _prepare_sqlite)
+        prepare(engine)
+        return engine
+
+    @cached_property
+    def _table(self) -> "Table":
+        from mlops_assets.storage.schema import tables
+
+        return tables().records
+
+
+def _utc(at: datetime) -> datetime:
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)  # SQLite keeps UTC without saying so
+
+
+def _prepare_sqlite(connection, _) -> None:
+    connection.execute("PRAGMA busy_timeout=30000")
+    last = time.monotonic() + 30
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:  # of two that switch a fresh file, SQLite refuses one without waiting
+            if time.monotonic() > last:
+                raise
+            time.sleep(0.01)

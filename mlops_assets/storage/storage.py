@@ -1,0 +1,52 @@
+"""Storage: where a system's batches, tables and records live."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlops_assets.storage.records import RecordStore
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A root folder or object-store prefix, and the database of records beside it."""
+
+    root: str
+    """Local path or fsspec URL, such as ``s3://bucket/prefix``."""
+    database_url: str
+    """SQLAlchemy URL of the records and the ledger."""
+    options: dict[str, str] = field(default_factory=dict)
+    """Passed to fsspec and to Delta Lake (credentials by environment are the usual way)."""
+
+    @classmethod
+    def local(cls, folder: str | Path) -> "Storage":
+        """Everything below one folder: tables as files, records in sqlite."""
+        folder = Path(folder).absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        return cls(root=str(folder / "lake"), database_url=f"sqlite:///{folder / 'platform.db'}")
+
+    @cached_property
+    def records(self) -> RecordStore:
+        return RecordStore(self.database_url)
+
+    @cached_property
+    def filesystem(self) -> "AbstractFileSystem":
+        """The fsspec filesystem of ``root``."""
+        import fsspec
+
+        return fsspec.core.url_to_fs(self.root, **self.options)[0]
+
+    def landing(self, system: str) -> str:
+        """URL of the landing zone: the one ingestion boundary of ``system``."""
+        return self._join("landing", system)
+
+    def table(self, system: str, name: str) -> str:
+        """URL of the Delta table ``name`` of ``system``."""
+        return self._join("tables", system, name)
+
+    def _join(self, *parts: str) -> str:
+        return "/".join([self.root.rstrip("/"), *parts])

@@ -1,0 +1,114 @@
+"""The watch over the registry: an alias moved by hand is told and marked, an approval by tag is carried out."""
+
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from mlops_assets.automation.registry_watch import registry_watch
+from mlops_assets.declaration.spec import SystemSpec
+from mlops_assets.registry.session import Custody
+from mlops_assets.resources.model_registry import APPROVAL_REASON_TAG, APPROVED_TAG, REFUSED_TAG
+from mlops_assets.resources.notification import Notification
+from mlops_assets.resources.storage import StorageResource
+from mlops_assets_tests.platform import Platform, changed, checks
+
+
+@pytest.fixture
+def mailbox():
+    """A webhook's receiver: its address, and what it was sent."""
+    received: list[str] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Receiver)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", received
+    server.shutdown()
+
+
+def tick(custody: Custody, spec: SystemSpec, url: str = "", cursor: str | None = None) -> Any:
+    resources = {
+        "storage": StorageResource(root=custody.store.root, database_url=custody.store.database_url),
+        "tracking": custody.tracking,
+        "notification": Notification(webhook_url=url),
+    }
+    context = dg.build_sensor_context(instance=dg.DagsterInstance.ephemeral(), resources=resources, cursor=cursor)
+    return registry_watch(spec)(context)
+
+
+def evaluation(answer: Any) -> dg.AssetCheckEvaluation:
+    (event,) = answer.asset_events
+    return event
+
+
+def test_an_alias_moved_by_hand_is_marked_told_once_and_stays(custody: Custody, spec: SystemSpec, mailbox):
+    url, received = mailbox
+    quiet = tick(custody, spec, url)
+    assert evaluation(quiet).passed
+    assert isinstance(tick(custody, spec, url, quiet.cursor), dg.SkipReason)
+    custody.tracking.client.set_registered_model_alias(spec.name, "champion", "1")
+    answer = tick(custody, spec, url, quiet.cursor)
+    assert not evaluation(answer).passed
+    told = evaluation(answer).description or ""
+    assert "alias 'champion' is on version 1, the ledger says version 2" in told
+    assert f"mlops aliases {spec.name} --restore" in told
+    assert isinstance(tick(custody, spec, url, answer.cursor), dg.SkipReason)
+    assert len(received) == 1 and '"alias_moved_by_hand"' in received[0]
+    assert [e.event for e in custody.ledger.entries(spec.name)].count("ungated") == 1
+    assert custody.registry.champion() == 1, "marked, not moved back"
+
+
+def test_by_declaration_it_is_moved_back(custody: Custody, spec: SystemSpec, mailbox):
+    url, received = mailbox
+    strict = changed(spec, registry={**spec.registry.model_dump(), "moved_alias": "restore"})
+    custody.tracking.client.set_registered_model_alias(spec.name, "champion", "1")
+    custody.tracking.client.delete_registered_model_alias(spec.name, "previous")
+    assert evaluation(tick(custody, strict, url)).passed
+    assert custody.registry.aliases() == {"champion": 2, "previous": 1}
+    assert [e.event for e in custody.ledger.entries(spec.name)][-3:] == ["ungated", "ungated", "restored"]
+    assert len(received) == 1
+
+
+def test_materialising_the_champion_marks_a_moved_alias_too(custody: Custody, home: Platform, spec: SystemSpec):
+    home.tracking.client.set_registered_model_alias(spec.name, "champion", "1")
+    result = home.run(spec, "champion")
+    assert result.success
+    assert checks(result) == {"aliases_follow_ledger": False}
+    assert custody.ledger.entries(spec.name)[-1].event == "ungated"
+
+
+def test_an_alias_of_the_users_own_is_none_of_its_business(custody: Custody, spec: SystemSpec):
+    custody.tracking.client.set_registered_model_alias(spec.name, "cellar", "1")
+    assert evaluation(tick(custody, spec)).passed
+
+
+def test_an_approval_by_tag_is_carried_out_in_that_persons_name(waiting: Custody):
+    waiting.registry.tag(3, APPROVAL_REASON_TAG, "looked at it in MLflow")
+    waiting.registry.tag(3, APPROVED_TAG, "grace")
+    assert evaluation(tick(waiting, waiting.spec)).passed
+    assert waiting.registry.aliases() == {"champion": 3, "previous": 2}
+    entry = waiting.ledger.champion(waiting.system)
+    assert entry and (entry.version, entry.actor) == (3, "grace")
+    assert "looked at it in MLflow" in entry.reason
+    assert APPROVED_TAG not in waiting.registry.version(3).tags
+
+
+def test_an_approval_by_tag_that_may_not_be_is_refused_where_it_was_asked_for(waiting: Custody):
+    waiting.registry.tag(1, APPROVED_TAG, "grace")
+    waiting.registry.tag(1, APPROVAL_REASON_TAG, "I like it")
+    tick(waiting, waiting.spec)
+    assert waiting.registry.champion() == 2
+    tags = waiting.registry.version(1).tags
+    assert "was not judged against champion version 2" in tags[REFUSED_TAG]
+    assert APPROVED_TAG not in tags
+    assert waiting.ledger.entries(waiting.system)[-1].event == "refused"

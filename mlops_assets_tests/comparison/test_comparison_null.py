@@ -1,0 +1,57 @@
+"""How often equal models are told apart, against what a comparison of two numbers would do."""
+
+import numpy as np
+import pytest
+
+from mlops_assets.comparison.comparison import compare
+from mlops_assets.comparison.method import Method
+from mlops_assets.metrics.outcomes import Predictions
+
+RUNS = 300
+STATED = 0.025
+"""Share of equal challengers that a two-sided interval of 95 % calls superior."""
+MONTE_CARLO = 3 * (STATED * (1 - STATED) / RUNS) ** 0.5
+
+
+def equal_models(rows: int, rng: np.random.Generator) -> tuple[np.ndarray, Predictions, Predictions]:
+    """Two-class truth and two models that see the same evidence, each with as much noise of its own."""
+    truth = (rng.random(rows) < 0.4).astype(int)
+    evidence = 1.5 * truth + rng.normal(size=rows)
+    scores = (1 / (1 + np.exp(0.7 - evidence - 0.5 * rng.normal(size=rows))) for _ in range(2))
+    ours, theirs = (Predictions((s > 0.5).astype(int), np.column_stack([1 - s, s]), (0, 1)) for s in scores)
+    return truth, ours, theirs
+
+
+@pytest.mark.parametrize(
+    "rows", [500, pytest.param(2_000, marks=pytest.mark.slow), pytest.param(10_000, marks=pytest.mark.slow)]
+)
+@pytest.mark.parametrize(
+    ("metric", "test"),
+    [("roc_auc", "DeLong"), ("accuracy", "McNemar (exact)"), ("f1_macro", "paired bootstrap (percentile)")],
+)
+def test_equal_models_are_superior_no_more_often_than_stated_and_half_the_time_by_their_values(
+    metric: str, test: str, rows: int
+) -> None:
+    rng = np.random.default_rng(rows)
+    found = [compare(metric, *equal_models(rows, rng), seed=run) for run in range(RUNS)]
+    assert {comparison.test for comparison in found} == {test}
+    assert np.mean([comparison.challenger > comparison.champion for comparison in found]) > 0.38
+    assert np.mean([comparison.superior for comparison in found]) <= STATED + MONTE_CARLO
+    assert np.mean([comparison.standing() == "inferior" for comparison in found]) <= STATED + MONTE_CARLO
+    p_values = np.array([comparison.p_value for comparison in found])
+    for level in (0.05, 0.25, 0.5):
+        assert np.mean(p_values < level) <= level + 3 * (level * (1 - level) / RUNS) ** 0.5
+
+
+@pytest.mark.slow
+def test_few_groups_make_equal_models_superior_by_plain_percentiles_but_not_by_those_that_decide() -> None:
+    rng = np.random.default_rng(6)
+    groups = np.repeat(np.arange(6), 20)
+    found: dict[Method, list[bool]] = {"auto": [], "bootstrap": []}
+    for run in range(RUNS):
+        truth = rng.normal(size=120)
+        ours, theirs = (Predictions(truth + (1 + 0.2 * rng.random(6))[groups] * rng.normal(size=120)) for _ in range(2))
+        for method, superior in found.items():
+            compared = compare("mean_absolute_error", truth, ours, theirs, groups, seed=run, method=method)
+            superior.append(compared.superior)
+    assert np.mean(found["auto"]) <= STATED + MONTE_CARLO < np.mean(found["bootstrap"])
