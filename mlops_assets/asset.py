@@ -145,6 +145,7 @@ def _numbers(verdict: Verdict) -> dict[str, Any]:
         "interval_low": verdict.interval[0] if verdict.interval else None,
         "interval_high": verdict.interval[1] if verdict.interval else None,
         "rows": verdict.rows,
+        "min_rows": verdict.min_rows,
     }
     shown = {name: value for name, value in numbers.items() if value is not None}
     return {**shown, "details": dg.MetadataValue.json(verdict.details)} if verdict.details else shown

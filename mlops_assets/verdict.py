@@ -9,6 +9,8 @@ from mlops_assets.errors import GateRefused
 
 Outcome = Literal["passed", "failed", "not evaluated"]
 Severity = Literal["block", "warn"]
+Side = Literal["at_least", "at_most"]
+"""On which side of its bound a value passes."""
 
 
 class Verdict(BaseModel):
@@ -24,8 +26,12 @@ class Verdict(BaseModel):
     """One sentence with the numbers in it: what was seen, what is allowed."""
     value: float | None = None
     bound: float | None = None
+    side: Side | None = None
+    """Of the bound; None where a gate has no declared bound."""
     interval: tuple[float, float] | None = None
     rows: int | None = None
+    min_rows: int | None = None
+    """On fewer rows a gate is not evaluated."""
     details: dict[str, Any] = {}
     """Further JSON values for the reader (tables, offending columns)."""
 

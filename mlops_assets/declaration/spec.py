@@ -13,7 +13,7 @@ from mlops_assets.declaration.base import Declared, Mistake, Name, Task, one_of
 from mlops_assets.evaluation.diagnosis_catalogue import UNDIRECTED, diagnoses_of, measures_of
 from mlops_assets.evaluation.spec import EvaluationSpec
 from mlops_assets.features.spec import FeaturesSpec
-from mlops_assets.metrics.catalogue import BINARY_ONLY, METRICS, PRIMARY, metrics_of
+from mlops_assets.metrics.catalogue import BINARY_ONLY, METRICS, metrics_of, primary_metric
 from mlops_assets.model.spec import ModelSpec
 from mlops_assets.registry.spec import RegistrySpec
 
@@ -54,6 +54,11 @@ class SystemSpec(Declared):
         for mistake in self._mistakes():
             raise mistake
         return self
+
+    @property
+    def primary_metric(self) -> str:
+        """The metric by which models are compared."""
+        return primary_metric(self.task, self.registry.metric)
 
     def feature_columns(self) -> list[str]:
         """Dataset columns that features are made from, in declared order."""
@@ -200,7 +205,7 @@ class SystemSpec(Declared):
         if registry.cost and registry.metric:
             yield Mistake(("registry", "cost"), f"the comparison is by cost or by metric {registry.metric!r}, not both")
         if registry.method in METHOD_OF:
-            suited, compared = METHOD_OF[registry.method], registry.metric or PRIMARY[self.task]
+            suited, compared = METHOD_OF[registry.method], self.primary_metric
             if registry.cost or compared != suited:
                 told = "the cost" if registry.cost else f"metric {compared!r}"
                 yield Mistake(("registry", "method"), f"{registry.method!r} is for {suited}, compared is {told}")

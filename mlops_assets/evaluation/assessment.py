@@ -23,7 +23,7 @@ from mlops_assets.evaluation.report.plot_data import (
 )
 from mlops_assets.evaluation.report.report import MetricReport, Report
 from mlops_assets.metrics.bootstrap import Bootstrap
-from mlops_assets.metrics.catalogue import METRICS, PRIMARY
+from mlops_assets.metrics.catalogue import METRICS
 from mlops_assets.metrics.intervals import Estimate
 from mlops_assets.metrics.outcomes import Outcomes, Predictions
 from mlops_assets.model.prediction_intervals import Intervals
@@ -66,7 +66,7 @@ def assess(
     # The order of a sum, and so its last digits, would follow the number of threads.
     with threadpool_limits(limits=1, user_api="blas"):
         evidence = _evidence(spec, features, rows, predictions, baselines)
-        primary = spec.registry.metric or PRIMARY[spec.task]
+        primary = spec.primary_metric
         held_out = rows.iloc[:0] if validation is None else validation
         subject = Subject(
             spec,

@@ -7,15 +7,13 @@ from pydantic import BaseModel, ConfigDict
 
 from mlops_assets.evaluation.diagnosis_catalogue import PREPARATION_CHECK
 from mlops_assets.evaluation.spec import GateSpec
-from mlops_assets.metrics.formatting import bound_text
+from mlops_assets.metrics.formatting import demand_text
 from mlops_assets.storage.storage import Storage
-from mlops_assets.verdict import Severity, Verdict
+from mlops_assets.verdict import Severity, Side, Verdict
 
 CHECK = "bounds_not_loosened"
 OWN = (PREPARATION_CHECK, CHECK)
 """Gates of the platform, which no declaration changes."""
-MIN_ROWS = "min_rows"
-"""Key of a verdict's details."""
 
 
 class Predecessor(NamedTuple):
@@ -32,25 +30,30 @@ Predecessors = Callable[[Storage, str, str], list[Predecessor]]
 class Demand(NamedTuple):
     """What one gate asks for."""
 
-    at_least: float | None = None
-    at_most: float | None = None
+    side: Side | None = None
+    bound: float | None = None
     severity: Severity = "block"
     min_rows: int = 1
 
     def __str__(self) -> str:
-        side = "at most" if self.at_most is not None else "at least"
-        bound = self.at_most if self.at_most is not None else self.at_least
-        asked = "better than the baseline" if bound is None else f"{side} {bound_text(bound)}"
+        if self.side is None or self.bound is None:
+            asked = "better than the baseline"
+        else:
+            asked = demand_text(self.side, self.bound)
         return f"{asked} on {self.min_rows:,} rows or more, {'blocks' if self.severity == 'block' else 'warns'}"
 
     def looser_than(self, other: "Demand") -> bool:
         """Whether a model could pass this one that did not pass ``other``."""
         return (
-            (self.at_least is not None and other.at_least is not None and self.at_least < other.at_least)
-            or (self.at_most is not None and other.at_most is not None and self.at_most > other.at_most)
+            self._has_looser_bound_than(other)
             or (self.severity, other.severity) == ("warn", "block")
             or self.min_rows < other.min_rows
         )
+
+    def _has_looser_bound_than(self, other: "Demand") -> bool:
+        if self.side != other.side or self.bound is None or other.bound is None:
+            return False
+        return self.bound < other.bound if self.side == "at_least" else self.bound > other.bound
 
 
 class ChangedBound(BaseModel):
@@ -77,14 +80,14 @@ def changed_bounds(declared: Sequence[GateSpec], predecessors: Sequence[Predeces
                 then.pop((gate.name, demand), None)
                 then[gate.name, demand] = version
     changed = [_changed(name, version, demand, present.get(name)) for (name, demand), version in then.items()]
-    return sorted(changed, key=lambda one: (one.gate, one.version))
+    return sorted(changed, key=lambda change: (change.gate, change.version))
 
 
 def verdict(declared: Sequence[GateSpec], predecessors: Sequence[Predecessor]) -> Verdict:
     """Whether no gate asks for less than it asked of the champion that this model would replace."""
     against = predecessors[-1:]
-    loosened = [one for one in changed_bounds(declared, against) if one.loosened]
-    told = "; ".join(f"{one.gate}: {one.then}, now {one.now}" for one in loosened)
+    loosened = [change for change in changed_bounds(declared, against) if change.loosened]
+    listed = "; ".join(f"{change.gate}: {change.then}, now {change.now}" for change in loosened)
     if not against:
         return Verdict(name=CHECK, outcome="passed", severity="warn", reason="there was no champion before this model")
     whom = f"champion version {against[0].version}"
@@ -94,22 +97,18 @@ def verdict(declared: Sequence[GateSpec], predecessors: Sequence[Predecessor]) -
         severity="warn",
         value=float(len(loosened)),
         bound=0.0,
-        reason=f"looser than for {whom}: {told}" if loosened else f"no gate asks for less than of {whom}",
+        reason=f"looser than for {whom}: {listed}" if loosened else f"no gate asks for less than of {whom}",
     )
 
 
 def _declared(gate: GateSpec) -> Demand:
-    return Demand(gate.at_least, gate.at_most, gate.severity, gate.min_rows)
+    return Demand(gate.side, gate.bound, gate.severity, gate.min_rows)
 
 
 def _judged(verdict: Verdict) -> Demand:
-    """What a verdict says was asked; the name of a gate tells the side of its bound."""
-    rows = int(verdict.details.get(MIN_ROWS, 1))
-    if "at_least" in verdict.name:
-        return Demand(at_least=verdict.bound, severity=verdict.severity, min_rows=rows)
-    if "at_most" in verdict.name:
-        return Demand(at_most=verdict.bound, severity=verdict.severity, min_rows=rows)
-    return Demand(severity=verdict.severity, min_rows=rows)
+    """What a verdict says was asked; without a side its bound is not a declared one."""
+    bound = None if verdict.side is None else verdict.bound
+    return Demand(verdict.side, bound, verdict.severity, verdict.min_rows or 1)
 
 
 def _changed(name: str, version: int, then: Demand, now: Demand | None) -> ChangedBound:

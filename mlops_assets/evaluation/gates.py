@@ -1,157 +1,191 @@
 """Gates: each declared condition judged on the evidence; what cannot be judged is not passed."""
 
 import traceback
-from collections.abc import Sequence
-from typing import Any, cast
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from mlops_assets.comparison.comparison import Comparison, compare_outcomes
 from mlops_assets.errors import NotEvaluated
 from mlops_assets.evaluation.diagnosis import Diagnosis, Measure
 from mlops_assets.evaluation.gate_evidence import SIMPLE, Evidence
-from mlops_assets.evaluation.gate_history import MIN_ROWS
 from mlops_assets.evaluation.spec import GateSpec
-from mlops_assets.metrics.catalogue import PRIMARY
-from mlops_assets.metrics.formatting import bound_text, figure, interval_text
+from mlops_assets.metrics.catalogue import primary_metric
+from mlops_assets.metrics.formatting import demand_text, figure, interval_text
 from mlops_assets.metrics.intervals import Estimate
 from mlops_assets.metrics.scoring import obstacle
 from mlops_assets.verdict import Outcome, Verdict
 
 
-def judge(gate: GateSpec, evidence: Evidence, diagnoses: Sequence[Diagnosis] = ()) -> Verdict:
+def judge(spec: GateSpec, evidence: Evidence, diagnoses: Sequence[Diagnosis] = ()) -> Verdict:
     """The verdict of one gate; whatever hinders it, an error included, makes it "not evaluated"."""
+    gate = gate_of(spec)
     try:
-        if gate.measure is not None:
-            return _measures_up(gate, diagnoses)
-        chosen = evidence.sliced(gate.slice)
-        if len(chosen.outcomes) < gate.min_rows:
-            return _too_few(gate, evidence, chosen)
-        return _beats_baseline(gate, chosen) if gate.check == "beats_baseline" else _meets_bound(gate, chosen)
+        return gate.judge(evidence, diagnoses)
     except NotEvaluated as reason:
-        return _not_evaluated(gate, str(reason))
+        return gate.not_evaluated(str(reason))
     except Exception as error:
         # A gate that errs must not pass, nor hide the other gates: its verdict carries the whole error.
-        return _not_evaluated(
-            gate, f"{type(error).__name__}: {error}", details={"traceback": "".join(traceback.format_exception(error))}
+        trace = "".join(traceback.format_exception(error))
+        return gate.not_evaluated(f"{type(error).__name__}: {error}", details={"traceback": trace})
+
+
+def gate_of(spec: GateSpec) -> "Gate":
+    """The declared gate, ready to judge."""
+    return KINDS[spec.kind](spec)
+
+
+@dataclass(frozen=True)
+class Gate(ABC):
+    """One declared condition; every kind of gate judges in its own way."""
+
+    spec: GateSpec
+
+    @abstractmethod
+    def judge(self, evidence: Evidence, diagnoses: Sequence[Diagnosis]) -> Verdict:
+        """The verdict on one model.
+
+        Raises:
+            NotEvaluated: with the reason, where the evidence does not suffice.
+        """
+
+    def verdict(self, outcome: Outcome, reason: str, **numbers: object) -> Verdict:
+        """What this gate says, with all that it asked for."""
+        spec = self.spec
+        said = {"name": spec.name, "outcome": outcome, "severity": spec.severity, "reason": reason}
+        return Verdict.model_validate(
+            {**said, "bound": spec.bound, "side": spec.side, "min_rows": spec.min_rows, **numbers}
+        )
+
+    def not_evaluated(self, reason: str, **numbers: object) -> Verdict:
+        """The verdict where something hinders."""
+        return self.verdict("not evaluated", reason, **numbers)
+
+    def held_to_bound(self, estimate: Estimate | Measure, reason: str, without_interval: str) -> Verdict:
+        """Whether the value, or the conservative end of its interval, lies within the bound."""
+        seen, numbers = estimate.value, {"rows": estimate.rows, "value": estimate.value}
+        if self.spec.judged_on == "interval":
+            seen = _conservative_end(self.spec, estimate.interval)
+        if seen is None:
+            return self.not_evaluated(without_interval, **numbers)
+        outcome = "passed" if _within(self.spec, seen) else "failed"
+        return self.verdict(outcome, f"{reason}, {_demand(self.spec)}", **numbers, interval=estimate.interval)
+
+
+class MeasureGate(Gate):
+    """A bound on one number of a diagnosis."""
+
+    def judge(self, evidence: Evidence, diagnoses: Sequence[Diagnosis]) -> Verdict:
+        named = self.spec.measure
+        measure = _measure(diagnoses, named or "")
+        if measure is None or measure.value is None:
+            return self.not_evaluated(f"{named}: {measure.note if measure else 'was not examined'}")
+        rows, seen = f"{measure.rows:,} rows", f"{named} {figure(measure.value)}"
+        if measure.rows < self.spec.min_rows:
+            reason = f"{rows}, the gate needs {self.spec.min_rows}"
+            return self.not_evaluated(reason, rows=measure.rows, value=measure.value)
+        reason = f"{seen} {interval_text(measure.interval)} on {rows}"
+        return self.held_to_bound(measure, reason, without_interval=f"{seen} has no interval")
+
+
+class RowsGate(Gate):
+    """A condition on the test rows, or on a slice of them."""
+
+    def judge(self, evidence: Evidence, diagnoses: Sequence[Diagnosis]) -> Verdict:
+        chosen = evidence.sliced(self.spec.slice)
+        if len(chosen.outcomes) < self.spec.min_rows:
+            return self._too_few(evidence, len(chosen.outcomes))
+        return self.judge_rows(chosen)
+
+    @abstractmethod
+    def judge_rows(self, evidence: Evidence) -> Verdict:
+        """The verdict on these rows, which are enough."""
+
+    @property
+    def where(self) -> str:
+        """The slice, in words."""
+        chosen = self.spec.slice
+        return "" if chosen is None else f" where {chosen.column} is {chosen.equals!r}"
+
+    def _too_few(self, evidence: Evidence, rows: int) -> Verdict:
+        reason = f"{rows:,} test rows{self.where}, the gate needs {self.spec.min_rows}"
+        if rows or self.spec.slice is None:
+            return self.not_evaluated(reason, rows=rows)
+        seen = evidence.context[self.spec.slice.column].dropna().unique()
+        return self.not_evaluated(reason, rows=rows, details={"values seen": sorted(map(str, seen))[:20]})
+
+
+class MetricGate(RowsGate):
+    """A bound on a metric."""
+
+    def judge_rows(self, evidence: Evidence) -> Verdict:
+        estimate = self._estimate(evidence)
+        if estimate.value is None:
+            reason = obstacle(estimate.name, evidence.outcomes) or estimate.note
+            return self.not_evaluated(f"{estimate.name}: {reason}", rows=estimate.rows)
+        seen = f"{estimate.name} {figure(estimate.value)}"
+        reason = f"{seen} {interval_text(estimate.interval)} on {estimate.rows:,} rows{self.where}"
+        return self.held_to_bound(estimate, reason, without_interval=f"{seen}: {estimate.note}")
+
+    def _estimate(self, evidence: Evidence) -> Estimate:
+        metric = self.spec.metric
+        assert metric is not None, "the declaration is checked"
+        if self.spec.slice is None and metric in evidence.estimates:
+            return evidence.estimates[metric]
+        return evidence.estimate([metric])[metric]
+
+
+class BaselineGate(RowsGate):
+    """Better than the majority or mean guess, by a paired bootstrap."""
+
+    def judge_rows(self, evidence: Evidence) -> Verdict:
+        metric = primary_metric(evidence.task, self.spec.metric)
+        if SIMPLE not in evidence.baselines:
+            raise NotEvaluated(f"there is no {SIMPLE!r} baseline. Remedy: materialise the model again")
+        model, baseline = evidence.outcomes, evidence.baselines[SIMPLE]
+        comparison = compare_outcomes(metric, model, baseline, evidence.groups, evidence.bootstrap, method="bootstrap")
+        return self.verdict(
+            "passed" if comparison.superior else "failed",
+            self._reason(comparison),
+            value=comparison.difference,
+            bound=0.0,
+            interval=comparison.interval,
+            rows=comparison.rows,
+            details={"metric": metric, "model": comparison.challenger, "baseline": comparison.champion},
+        )
+
+    def _reason(self, comparison: Comparison) -> str:
+        difference, model, baseline = comparison.difference, comparison.challenger, comparison.champion
+        return (
+            f"{comparison.metric} {figure(model)} against {figure(baseline)} of the baseline on "
+            f"{comparison.rows:,} rows{self.where}: {'better' if difference >= 0 else 'worse'} by "
+            f"{figure(abs(difference))}, improvement {interval_text(comparison.interval)} must lie above 0"
         )
 
 
-def _meets_bound(gate: GateSpec, evidence: Evidence) -> Verdict:
-    assert gate.metric is not None, "the declaration is checked"
-    if gate.slice is None and gate.metric in evidence.estimates:
-        found = evidence.estimates[gate.metric]
-    else:
-        found = evidence.estimate([gate.metric])[gate.metric]
-    if found.value is None:
-        reason = obstacle(gate.metric, evidence.outcomes) or found.note
-        return _not_evaluated(gate, f"{gate.metric}: {reason}", found.rows)
-    seen = found.value if gate.judged_on == "value" else _conservative_end(gate, found)
-    if seen is None:
-        return _not_evaluated(gate, f"{gate.metric} {figure(found.value)}: {found.note}", found.rows, found.value)
-    return _verdict(
-        gate,
-        "passed" if _within(gate, seen) else "failed",
-        f"{gate.metric} {figure(found.value)} {interval_text(found.interval)} on {found.rows:,} rows{_where(gate)}, "
-        f"{_demand(gate)}",
-        value=found.value,
-        interval=found.interval,
-        rows=found.rows,
-    )
+KINDS: Mapping[str, type[Gate]] = {"metric": MetricGate, "measure": MeasureGate, "beats_baseline": BaselineGate}
+"""Every kind of gate, by what its declaration names."""
 
 
-def _measures_up(gate: GateSpec, diagnoses: Sequence[Diagnosis]) -> Verdict:
-    assert gate.measure is not None, "the declaration is checked"
-    diagnosis, _, name = gate.measure.partition(".")
-    found = next((m for d in diagnoses if d.name == diagnosis for m in d.measures if m.name == name), None)
-    if found is None or found.value is None:
-        return _not_evaluated(gate, f"{gate.measure}: {found.note if found else 'was not examined'}")
-    if found.rows < gate.min_rows:
-        return _not_evaluated(gate, f"{found.rows:,} rows, the gate needs {gate.min_rows}", found.rows, found.value)
-    seen = found.value if gate.judged_on == "value" else _conservative_end(gate, found)
-    if seen is None:
-        return _not_evaluated(gate, f"{gate.measure} {figure(found.value)} has no interval", found.rows, found.value)
-    return _verdict(
-        gate,
-        "passed" if _within(gate, seen) else "failed",
-        f"{gate.measure} {figure(found.value)} {interval_text(found.interval)} on {found.rows:,} rows, {_demand(gate)}",
-        value=found.value,
-        interval=found.interval,
-        rows=found.rows,
-    )
+def _measure(diagnoses: Sequence[Diagnosis], named: str) -> Measure | None:
+    section, _, name = named.partition(".")
+    measures = (measure for diagnosis in diagnoses if diagnosis.name == section for measure in diagnosis.measures)
+    return next((measure for measure in measures if measure.name == name), None)
 
 
-def _conservative_end(gate: GateSpec, found: Estimate | Measure) -> float | None:
-    if found.interval is None:
+def _conservative_end(spec: GateSpec, interval: tuple[float, float] | None) -> float | None:
+    if interval is None:
         return None
-    return found.interval[0] if gate.at_least is not None else found.interval[1]
+    return interval[0] if spec.side == "at_least" else interval[1]
 
 
-def _within(gate: GateSpec, seen: float) -> bool:
-    if gate.at_least is not None:
-        return seen >= gate.at_least
-    assert gate.at_most is not None, "the declaration is checked"
-    return seen <= gate.at_most
+def _within(spec: GateSpec, seen: float) -> bool:
+    assert spec.bound is not None, "the declaration is checked"
+    return seen >= spec.bound if spec.side == "at_least" else seen <= spec.bound
 
 
-def _demand(gate: GateSpec) -> str:
-    bound = gate.at_least if gate.at_least is not None else gate.at_most
-    side = "at least" if gate.at_least is not None else "at most"
-    end = "" if gate.judged_on == "value" else f"{'lower' if gate.at_least is not None else 'upper'} end "
-    return f"{end}{side} {bound_text(bound or 0)}"
-
-
-def _beats_baseline(gate: GateSpec, evidence: Evidence) -> Verdict:
-    metric = gate.metric or PRIMARY[evidence.task]
-    if SIMPLE not in evidence.baselines:
-        return _not_evaluated(gate, f"there is no {SIMPLE!r} baseline. Remedy: materialise the model again")
-    found = compare_outcomes(
-        metric, evidence.outcomes, evidence.baselines[SIMPLE], evidence.groups, evidence.bootstrap, method="bootstrap"
-    )
-    return _verdict(
-        gate,
-        "passed" if found.superior else "failed",
-        _comparison_text(gate, found),
-        value=found.difference,
-        bound=0.0,
-        interval=found.interval,
-        rows=found.rows,
-        details={"metric": metric, "model": found.challenger, "baseline": found.champion},
-    )
-
-
-def _comparison_text(gate: GateSpec, found: Comparison) -> str:
-    sense = "better by" if found.difference >= 0 else "worse by"
-    return (
-        f"{found.metric} {figure(found.challenger)} against {figure(found.champion)} of the baseline on {found.rows:,} "
-        f"rows{_where(gate)}: {sense} {figure(abs(found.difference))}, improvement {interval_text(found.interval)} "
-        "must lie above 0"
-    )
-
-
-def _where(gate: GateSpec) -> str:
-    return "" if gate.slice is None else f" where {gate.slice.column} is {gate.slice.equals!r}"
-
-
-def _too_few(gate: GateSpec, evidence: Evidence, chosen: Evidence) -> Verdict:
-    rows = len(chosen.outcomes)
-    reason = f"{rows:,} test rows{_where(gate)}, the gate needs {gate.min_rows}"
-    if rows or gate.slice is None:
-        return _not_evaluated(gate, reason, rows)
-    seen = evidence.context[gate.slice.column].dropna().unique()
-    return _not_evaluated(gate, reason, rows, details={"values seen": sorted(map(str, seen))[:20]})
-
-
-def _not_evaluated(
-    gate: GateSpec,
-    reason: str,
-    rows: int | None = None,
-    value: float | None = None,
-    details: dict[str, Any] | None = None,
-) -> Verdict:
-    return _verdict(gate, "not evaluated", reason, rows=rows, value=value, details=details or {})
-
-
-def _verdict(gate: GateSpec, outcome: Outcome, reason: str, **numbers: object) -> Verdict:
-    bound = gate.at_least if gate.at_least is not None else gate.at_most
-    said = {"name": gate.name, "outcome": outcome, "severity": gate.severity, "reason": reason, "bound": bound}
-    details = {MIN_ROWS: gate.min_rows, **cast(dict[str, Any], numbers.pop("details", {}))}
-    return Verdict.model_validate({**said, **numbers, "details": details})
+def _demand(spec: GateSpec) -> str:
+    demand = demand_text(spec.side or "", spec.bound or 0)
+    if spec.judged_on == "value":
+        return demand
+    return f"{'lower' if spec.side == 'at_least' else 'upper'} end {demand}"

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from mlops_assets.declaration.base import Declared, Mistake, one_of
 from mlops_assets.metrics.catalogue import METRICS
-from mlops_assets.verdict import Severity
+from mlops_assets.verdict import Severity, Side
 
 CHECKS = ("beats_baseline",)
 
@@ -61,10 +61,27 @@ class GateSpec(Declared):
         return self
 
     @property
+    def side(self) -> Side | None:
+        """On which side of the bound a value passes; None: the gate has no bound."""
+        if self.at_least is not None:
+            return "at_least"
+        return None if self.at_most is None else "at_most"
+
+    @property
+    def bound(self) -> float | None:
+        """The last passing value."""
+        return self.at_least if self.at_least is not None else self.at_most
+
+    @property
+    def kind(self) -> str:
+        """What decides how the gate is judged: ``metric``, ``measure`` or the name of a check."""
+        return self.check or ("metric" if self.measure is None else "measure")
+
+    @property
     def name(self) -> str:
         """Name of the gate and of its asset check."""
         named = self.metric or (self.measure or "").replace(".", "_")
-        base = self.check or f"{named}_{'at_least' if self.at_least is not None else 'at_most'}"
+        base = self.check or f"{named}_{self.side}"
         if self.check and self.metric:
             base = f"{base}_{self.metric}"
         if self.judged_on == "interval":

@@ -61,6 +61,11 @@ BINARY_ONLY = frozenset({"f1", "f2", "f0_5", "precision", "recall"})
 PRIMARY: dict[Task, str] = {"classification": "accuracy", "regression": "mean_absolute_error"}
 
 
+def primary_metric(task: Task, declared: str | None = None) -> str:
+    """The metric by which models are compared: the declared one, else that of the task."""
+    return declared or PRIMARY[task]
+
+
 def metrics_of(task: Task) -> list[str]:
     """Names of the metrics that make sense for ``task``."""
     return [name for name, info in METRICS.items() if info.task == task]

@@ -22,3 +22,8 @@ def bound_text(bound: float) -> str:
     text = f"{bound:,}"
     whole, _, decimals = text.partition(".")
     return whole if abs(bound) >= 100 and not decimals.strip("0") else f"{whole}.{decimals:0<2}"
+
+
+def demand_text(side: str, bound: float) -> str:
+    """A bound with the side on which a value passes: "at least 0.80"."""
+    return f"{side.replace('_', ' ')} {bound_text(bound)}"

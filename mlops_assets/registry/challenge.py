@@ -9,7 +9,6 @@ from mlops_assets.dataset.version import DatasetVersion
 from mlops_assets.errors import NotEvaluated
 from mlops_assets.evaluation.diagnosis_catalogue import GREATER_IS_BETTER
 from mlops_assets.evaluation.spec import SliceSpec
-from mlops_assets.metrics.catalogue import PRIMARY
 from mlops_assets.metrics.formatting import figure
 from mlops_assets.registry.provenance import features_of, model_of, own_report, scored
 from mlops_assets.registry.spec import GuardSpec
@@ -101,7 +100,7 @@ class Contest:
 def primary(custody: "Custody") -> str | None:
     """The metric that decides; None where a declared cost does."""
     spec = custody.spec
-    return None if spec.registry.cost else spec.registry.metric or PRIMARY[spec.task]
+    return None if spec.registry.cost else spec.primary_metric
 
 
 def challenge(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mlops_assets.errors import NotEvaluated
-from mlops_assets.metrics.catalogue import METRICS, PRIMARY
+from mlops_assets.metrics.catalogue import METRICS
 from mlops_assets.registry.provenance import features_of, fetched_artefact, model_of
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def rematch(
     pipelines = [_unfitted(custody, version, features, folder) for version in (older, newer)]
     rows = read_features(custody.store, features)
     rows = rows.loc[rows["_part"].isin(["train", "validation"])].reset_index(drop=True)
-    metric = custody.spec.registry.metric or PRIMARY[custody.spec.task]
+    metric = custody.spec.primary_metric
     sign = 1 if METRICS[metric].greater_is_better else -1
     found = []
     draws = GroupShuffleSplit(splits, test_size=TEST_SHARE, random_state=custody.spec.model.seed)

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Literal
 
 from mlops_assets.dataset.version import DatasetVersion
 from mlops_assets.evaluation.version import EvaluationReport, MetricSummary
-from mlops_assets.metrics.catalogue import PRIMARY
 
 if TYPE_CHECKING:
     from mlops_assets.metrics.intervals import Interval
@@ -93,5 +92,5 @@ def _listed(custody: "Custody", version: "RegisteredVersion", state: State, alia
 
 def _primary(custody: "Custody", report: EvaluationReport | None) -> MetricSummary | None:
     """The metric of the comparison; where a declared cost decides, the usual one of the task."""
-    wanted = custody.spec.registry.metric or PRIMARY[custody.spec.task]
+    wanted = custody.spec.primary_metric
     return next((metric for metric in report.metrics if metric.name == wanted), None) if report else None

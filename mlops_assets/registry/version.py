@@ -78,10 +78,9 @@ def require_declared_gates(declared: Sequence[GateSpec], judged: Sequence[Verdic
     verdicts = {verdict.name: verdict for verdict in judged}
     for gate in declared:
         verdict = verdicts.get(gate.name)
-        bound = gate.at_least if gate.at_least is not None else gate.at_most
-        if verdict is None or verdict.severity != gate.severity or bound not in (None, verdict.bound):
+        if verdict is None or verdict.severity != gate.severity or gate.bound not in (None, verdict.bound):
             seen = f"bound {verdict.bound}, {verdict.severity}" if verdict else "no such gate"
             raise GateRefused(
-                f"{model.system} model {model.digest[:12]} is refused: {gate.name} is declared with bound {bound}, "
-                f"{gate.severity}; its report knows {seen}. Remedy: materialise evaluation"
+                f"{model.system} model {model.digest[:12]} is refused: {gate.name} is declared with bound "
+                f"{gate.bound}, {gate.severity}; its report knows {seen}. Remedy: materialise evaluation"
             )

@@ -107,6 +107,7 @@ def test_a_verdict_carries_value_bound_interval_and_rows(evidence: Evidence) -> 
     verdict = judge(gate, evidence)
     assert verdict.name == "accuracy_at_least__region_south"
     assert (verdict.value, verdict.bound, verdict.rows, verdict.severity) == (0.7, 0.95, 40, "warn")
+    assert (verdict.side, verdict.min_rows) == ("at_least", 30)
     assert verdict.interval is not None
     assert verdict.interval[0] < 0.7 < verdict.interval[1]
     assert not verdict.blocks
@@ -119,8 +120,8 @@ def test_beating_the_baseline_carries_the_paired_difference(evidence: Evidence) 
         "metric": "accuracy",
         "model": pytest.approx(0.9),
         "baseline": pytest.approx(1 / 3),
-        "min_rows": 30,
     }
+    assert (verdict.bound, verdict.side, verdict.min_rows) == (0, None, 30)
     assert verdict.interval is not None
     assert verdict.value is not None
     assert 0 < verdict.interval[0] < verdict.value < verdict.interval[1]
@@ -165,7 +166,7 @@ def test_an_error_inside_a_gate_is_a_verdict_that_carries_it(evidence: Evidence)
     assert verdict.blocks
     assert verdict.reason.startswith("ValueError: ")
     assert "Traceback (most recent call last)" in verdict.details["traceback"]
-    assert "resampling.py" in verdict.details["traceback"]
+    assert "bootstrap.py" in verdict.details["traceback"]
 
 
 def test_an_empty_slice_tells_the_values_that_there_are(evidence: Evidence) -> None:

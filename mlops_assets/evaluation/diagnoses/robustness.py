@@ -11,7 +11,7 @@ from mlops_assets.evaluation.diagnoses.invariance import EXTREME_TIMES, attempt,
 from mlops_assets.evaluation.diagnoses.perturbation import columns_of, spreads, with_missing, with_noise, with_unseen
 from mlops_assets.evaluation.diagnoses.robustness_curve import MOST_RESAMPLES, Point, relative_losses
 from mlops_assets.evaluation.diagnosis import Cell, Diagnosis, Measure, Subject, Table
-from mlops_assets.metrics.catalogue import METRICS, PRIMARY
+from mlops_assets.metrics.catalogue import METRICS
 from mlops_assets.metrics.outcomes import Outcomes
 from mlops_assets.metrics.scoring import obstacle, values
 
@@ -57,7 +57,7 @@ def examine(subject: Subject) -> Diagnosis:
 
 
 def _examine(subject: Subject) -> Diagnosis:
-    metric = subject.spec.registry.metric or PRIMARY[subject.spec.task]
+    metric = subject.spec.primary_metric
     chosen = _chosen(subject)
     base, points = _base(subject, chosen, metric), []
     if isinstance(base, Outcomes):

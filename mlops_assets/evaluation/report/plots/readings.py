@@ -3,10 +3,8 @@
 from collections.abc import Iterable
 
 from mlops_assets.evaluation.diagnosis import Cell, Diagnosis, Measure
-from mlops_assets.metrics.formatting import bound_text
+from mlops_assets.metrics.formatting import demand_text
 from mlops_assets.verdict import Verdict
-
-SIDES = ("at_least", "at_most")
 
 
 def rows_of(diagnosis: Diagnosis, *columns: str) -> list[list[Cell]]:
@@ -36,9 +34,13 @@ def interval_of(low: Cell, high: Cell) -> tuple[float, float] | None:
 
 def bounds_on(diagnosis: Diagnosis, measure: str, gates: Iterable[Verdict]) -> list[tuple[float, str]]:
     """Each bound that a gate sets on the measure, in words as well: (0.1, "at most 0.10")."""
-    names = {f"{diagnosis.name}_{measure}_{side}{end}": side for side in SIDES for end in ("", "_interval")}
+    about = f"{diagnosis.name}_{measure}"
     return [
-        (gate.bound, f"{names[gate.name].replace('_', ' ')} {bound_text(gate.bound)}")
+        (gate.bound, demand_text(gate.side, gate.bound))
         for gate in gates
-        if gate.name in names and gate.bound is not None
+        if gate.side is not None and gate.bound is not None and _judges(gate, about)
     ]
+
+
+def _judges(gate: Verdict, measure: str) -> bool:
+    return gate.name in (f"{measure}_{gate.side}", f"{measure}_{gate.side}_interval")
