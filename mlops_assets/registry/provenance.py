@@ -66,7 +66,7 @@ def own_report(store: Storage, tracking: "MlflowTracking", version: RegisteredVe
 
 
 def _stored_report(tracking: "MlflowTracking", record: EvaluationReport, folder: Path) -> "Report":
-    from mlops_assets.evaluation.report.report import Report
+    from mlops_assets.evaluation.report.report_format import read_report
 
     text = tracking.fetch(record.report_uri, folder).read_bytes()
     found = hashlib.sha256(text).hexdigest()
@@ -75,7 +75,7 @@ def _stored_report(tracking: "MlflowTracking", record: EvaluationReport, folder:
             f"The stored report of {record.system} model {record.model_digest[:12]} has digest {found[:12]}, recorded "
             f"was {record.digest[:12]}: it was changed. Remedy: materialise evaluation again"
         )
-    return Report.model_validate_json(text)
+    return read_report(text)
 
 
 def stored_predictions(tracking: "MlflowTracking", report: EvaluationReport, folder: Path) -> "pd.DataFrame":

@@ -1,11 +1,12 @@
 """Records: the small frozen facts that stages hand on, kept in an append-only SQL table."""
 
+import json
 import sqlite3
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -23,6 +24,11 @@ class Record(BaseModel):
 
     system: str
     digest: str
+
+    @classmethod
+    def upgraded(cls, body: dict[str, Any]) -> dict[str, Any]:
+        """The stored ``body``, which an earlier release may have written, as this one writes it."""
+        return body
 
 
 R = TypeVar("R", bound=Record)
@@ -71,6 +77,19 @@ class RecordStore:
         """The newest record of exactly this ``digest``, or None."""
         return self._one(kind, system, digest)
 
+    def get(self, kind: type[R], system: str, digest: str) -> R:
+        """The newest record of exactly this ``digest``.
+
+        Raises:
+            StorageError: if there is none.
+        """
+        record = self.find(kind, system, digest)
+        if record is None:
+            raise StorageError(
+                f"{system} has no {kind.stage} record {digest[:12]}. Remedy: restore the database of the records"
+            )
+        return record
+
     def history(self, kind: type[R], system: str) -> list[R]:
         """Every record of ``kind`` for ``system``, oldest first."""
         table = self._table
@@ -109,7 +128,7 @@ class RecordStore:
 
     def _load(self, kind: type[R], body: str) -> R:
         try:
-            return kind.model_validate_json(body)
+            return kind.model_validate(kind.upgraded(json.loads(body)))
         except ValueError as error:
             raise StorageError(
                 f"A stored {kind.stage!r} record cannot be read by this release: {error}. "

@@ -20,8 +20,11 @@ VERDICTS = {
 }
 
 
-def render(report: Report) -> str:
-    """The report for people: the verdict first, then what it rests on; every value of the data is escaped."""
+def render(report: Report, digest: str | None = None) -> str:
+    """The report for people: the verdict first, then what it rests on; every value of the data is escaped.
+
+    ``digest`` is that of the stored bytes, where the report was read from them.
+    """
     from mlops_assets.evaluation.report.plots.diagnosis_plots import diagnosis_plots
     from mlops_assets.evaluation.report.plots.model_plots import plots
 
@@ -30,6 +33,7 @@ def render(report: Report) -> str:
         .get_template("report.html")
         .render(
             report=report,
+            digest=digest or report.digest,
             title=report.system.replace("_", " ").capitalize(),
             headline=report.metric(report.primary),
             sentence=sentence(report),

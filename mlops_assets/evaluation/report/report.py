@@ -16,6 +16,8 @@ from mlops_assets.verdict import Outcome, Verdict
 
 SIGNIFICANT_DIGITS = 10
 """Digits kept of every number: beyond them the order of a sum shows, which differs between machines."""
+FORMAT = 2
+"""Of the stored JSON; report_format.py reads the earlier ones."""
 
 
 class MetricReport(Estimate):
@@ -32,6 +34,7 @@ class Report(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    format: int = FORMAT
     system: str
     description: str = ""
     task: Task
@@ -84,7 +87,7 @@ class Report(BaseModel):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of ``to_json()``, which is what is stored; computed each time, so that no copy keeps an old one."""
+        """SHA-256 of ``to_json()``, for the moment of writing; a stored report has the digest of its stored bytes."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     def to_json(self) -> str:

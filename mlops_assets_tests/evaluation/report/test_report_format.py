@@ -1,0 +1,44 @@
+"""Report format: a report of any release is read as one of this release."""
+
+import json
+
+import pytest
+
+from mlops_assets.errors import StorageError
+from mlops_assets.evaluation.report.html import render
+from mlops_assets.evaluation.report.report import FORMAT, Report
+from mlops_assets.evaluation.report.report_format import UPGRADES, read_report
+from mlops_assets_tests.evaluation.conftest import Case
+
+
+@pytest.fixture(scope="module")
+def reports(classification: Case, regression: Case) -> list[Report]:
+    return [classification.report(), regression.report()]
+
+
+def test_a_report_of_this_release_comes_back_as_it_was_written(reports: list[Report]):
+    for report in reports:
+        assert json.loads(report.to_json())["format"] == FORMAT
+        assert read_report(report.to_json().encode()) == report
+
+
+def test_there_is_an_upgrade_from_every_earlier_format():
+    assert len(UPGRADES) == FORMAT - 1
+
+
+def test_a_page_shows_the_digest_of_the_bytes_that_were_read(reports: list[Report]):
+    assert "e" * 64 in render(reports[0], "e" * 64)
+    assert reports[0].digest in render(reports[0])
+
+
+@pytest.mark.parametrize(
+    ("stored", "message"),
+    [
+        ('{"format": 99}', "has format 99, this release reads up to"),
+        ('{"system": "wine"}', "cannot be read by this release"),
+        ("no JSON", "cannot be read by this release"),
+    ],
+)
+def test_what_cannot_be_read_names_the_remedy(stored: str, message: str):
+    with pytest.raises(StorageError, match=f"(?s){message}.*Remedy: "):
+        read_report(stored)

@@ -1,0 +1,59 @@
+"""Records: what was published is found again, also as an earlier release wrote it."""
+
+from typing import Any, ClassVar
+
+import pytest
+
+from mlops_assets.errors import StorageError
+from mlops_assets.storage.records import Record, RecordStore
+from mlops_assets.storage.storage import Storage
+
+
+class Before(Record):
+    stage: ClassVar[str] = "tasting"
+
+    colour: str
+
+
+class Now(Record):
+    """As ``Before``, with a field renamed."""
+
+    stage: ClassVar[str] = "tasting"
+
+    hue: str
+
+    @classmethod
+    def upgraded(cls, body: dict[str, Any]) -> dict[str, Any]:
+        return body if "hue" in body else {**body, "hue": body.pop("colour")}
+
+
+@pytest.fixture
+def records(storage: Storage) -> RecordStore:
+    return storage.records
+
+
+def test_a_record_is_got_by_its_digest(records: RecordStore):
+    record = Now(system="wine", digest="d" * 64, hue="red")
+    records.append(record)
+    assert records.get(Now, "wine", record.digest) == record
+
+
+def test_where_there_is_no_such_record_the_error_says_what_to_do(records: RecordStore):
+    message = "wine has no tasting record aaaaaaaaaaaa. Remedy: restore the database of the records"
+    with pytest.raises(StorageError, match=message):
+        records.get(Now, "wine", "a" * 64)
+
+
+def test_a_record_of_an_earlier_release_is_read_under_the_digest_it_was_stored_with(records: RecordStore):
+    records.append(Before(system="wine", digest="d" * 64, colour="red"))
+    assert records.get(Now, "wine", "d" * 64) == Now(system="wine", digest="d" * 64, hue="red")
+
+
+def test_a_record_that_no_upgrade_reads_names_the_remedy(records: RecordStore):
+    records.append(Before(system="wine", digest="d" * 64, colour="red"))
+    with pytest.raises(StorageError, match="A stored 'tasting' record cannot be read by this release"):
+        records.get(Strict, "wine", "d" * 64)
+
+
+class Strict(Record):
+    stage: ClassVar[str] = "tasting"
