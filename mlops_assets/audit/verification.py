@@ -16,7 +16,7 @@ from mlops_assets.model.prediction_intervals import read_intervals
 from mlops_assets.model.version import ModelVersion
 from mlops_assets.registry import hash_chain
 from mlops_assets.registry.provenance import features_of, model_of, own_report, round_trip
-from mlops_assets.registry.session import Custody
+from mlops_assets.registry.session import RegistrySession
 from mlops_assets.registry.signature import verify_signature
 from mlops_assets.registry.version import RegisteredVersion
 
@@ -34,7 +34,7 @@ class Finding:
     """What was found equal, or what is wrong and what to do."""
 
 
-def verify(custody: Custody, number: int, folder: Path, public_key: Path | None = None) -> Iterator[Finding]:
+def verify(session: RegistrySession, number: int, folder: Path, public_key: Path | None = None) -> Iterator[Finding]:
     """Look at every part of the evidence of one registered version, fetched into ``folder``, as it is stored now.
 
     With a ``public_key`` (PEM) the version must also be signed by its owner.
@@ -42,7 +42,7 @@ def verify(custody: Custody, number: int, folder: Path, public_key: Path | None 
     Raises:
         StorageError: if there is no record of the version.
     """
-    evidence = Evidence(custody, custody.version(number), folder, public_key)
+    evidence = Evidence(session, session.version(number), folder, public_key)
     for name, look in evidence.looks().items():
         yield _found(name, look)
 
@@ -51,7 +51,7 @@ def verify(custody: Custody, number: int, folder: Path, public_key: Path | None 
 class Evidence:
     """One registered version, and each way to look at what it rests on; a look raises, or tells what it found."""
 
-    custody: Custody
+    session: RegistrySession
     version: RegisteredVersion
     folder: Path
     public_key: Path | None = None
@@ -64,7 +64,7 @@ class Evidence:
             "lineage": self.lineage,
             "artefact": self.artefact,
         }
-        kept = self.custody.store.records.find(ModelVersion, self.version.system, self.version.model_digest)
+        kept = self.session.storage.records.find(ModelVersion, self.version.system, self.version.model_digest)
         if kept is not None and kept.onnx_digest:
             looks["onnx"] = self.onnx
         if self.version.intervals_digest:
@@ -86,7 +86,7 @@ class Evidence:
         """The registry's entry names this report and this model."""
         from mlops_assets.resources.model_registry import REPORT_TAG
 
-        tags = self.custody.registry.version(self.version.version).tags
+        tags = self.session.registry.version(self.version.version).tags
         for tag, recorded in ((REPORT_TAG, self.version.digest), ("mlops.model_digest", self.version.model_digest)):
             if tags.get(tag) != recorded:
                 raise StorageError(
@@ -97,8 +97,8 @@ class Evidence:
 
     def ledger(self) -> str:
         """The chain holds, and its entry about the registration names the same digests as the record."""
-        ledger, system = self.custody.ledger, self.version.system
-        found = hash_chain.verify(system, ledger.chain(system), self.custody.registry.noted())
+        ledger, system = self.session.ledger, self.version.system
+        found = hash_chain.verify(system, ledger.chain(system), self.session.registry.noted())
         if not found.ok:
             raise StorageError(f"{found.broken}. Remedy: restore the ledger from a backup, and find out who changed it")
         entry = ledger.latest(system, "registered", version=self.version.version)
@@ -114,7 +114,7 @@ class Evidence:
 
     def lineage(self) -> str:
         """The records of model, features and dataset follow from each other."""
-        features, dataset = features_of(self.custody.store, self.model), self._dataset
+        features, dataset = features_of(self.session.storage, self.model), self._dataset
         for what, named, recorded in (
             ("features", self.version.features_digest, self.model.features_digest),
             ("dataset", self.version.dataset_digest, self.model.dataset_digest),
@@ -147,7 +147,7 @@ class Evidence:
     def baselines(self) -> str:
         """The models that the report compares with."""
         uri = f"runs:/{self.model.mlflow_run_id}/baselines"
-        fetched = self.custody.tracking.fetch(uri, self.folder / "baselines")
+        fetched = self.session.tracking.fetch(uri, self.folder / "baselines")
         for name, recorded in self.model.baselines.items():
             self._require(digest(fetched / f"{name}.skops"), recorded, f"baselines/{name}.skops")
         return f"{', '.join(sorted(self.model.baselines))}: digests hold"
@@ -155,11 +155,11 @@ class Evidence:
     def signature(self) -> str:
         """Who vouches for the files."""
         assert self.public_key is not None
-        return verify_signature(self.custody, self.version, self.public_key, self.folder / "signature")
+        return verify_signature(self.session, self.version, self.public_key, self.folder / "signature")
 
     def report(self) -> str:
         """The report that the version was registered on."""
-        own_report(self.custody.store, self.custody.tracking, self.version, self.folder / "report")
+        own_report(self.session.storage, self.session.tracking, self.version, self.folder / "report")
         return f"report.json has digest {self.version.digest[:12]}, is about this model, and passed"
 
     def predictions(self) -> str:
@@ -169,18 +169,18 @@ class Evidence:
 
     def dataset(self) -> str:
         """Every row of the dataset version."""
-        return require_content(self.custody.store, self._dataset, self._members)
+        return require_content(self.session.storage, self._dataset, self._members)
 
     def batches(self) -> str:
         """The landed files that the dataset version was made from."""
-        return require_landed_files(self.custody.store, self._dataset, self._members)
+        return require_landed_files(self.session.storage, self._dataset, self._members)
 
     def features(self) -> str:
         """The features table at the recorded version."""
         from mlops_assets.features.table import read_features
 
-        version = features_of(self.custody.store, self.model)
-        found = read_features(self.custody.store, version)["_part"].value_counts().to_dict()
+        version = features_of(self.session.storage, self.model)
+        found = read_features(self.session.storage, version)["_part"].value_counts().to_dict()
         recorded = {part: rows for part, rows in version.rows.items() if rows}
         if found != recorded:
             raise StorageError(
@@ -192,32 +192,32 @@ class Evidence:
     def round_trip(self) -> str:
         """The stored model, asked again."""
         stored = read_predictions(self._fetched_predictions, self.version.predictions_digest)
-        verdict = round_trip(self.custody.store, self.model, stored, self.fetched)
+        verdict = round_trip(self.session.storage, self.model, stored, self.fetched)
         if not verdict.passed:
             raise StorageError(f"{verdict.reason}. Remedy: use the libraries of the run's environment.txt")
         return f"all {verdict.rows:,} test predictions are repeated bit for bit"
 
     @cached_property
     def model(self) -> ModelVersion:
-        return model_of(self.custody.store, self.version)
+        return model_of(self.session.storage, self.version)
 
     @cached_property
     def fetched(self) -> Path:
         """The registered version's folder, as the registry has it now."""
         uri = f"models:/{self.version.system}/{self.version.version}"
-        return self.custody.tracking.fetch(uri, self.folder / "artefact")
+        return self.session.tracking.fetch(uri, self.folder / "artefact")
 
     @cached_property
     def _fetched_predictions(self) -> Path:
-        return self.custody.tracking.fetch(self.version.predictions_uri, self.folder / "predictions")
+        return self.session.tracking.fetch(self.version.predictions_uri, self.folder / "predictions")
 
     @cached_property
     def _members(self) -> dict[str, BatchOutcome]:
-        return members(self.custody.store, self._dataset)
+        return members(self.session.storage, self._dataset)
 
     @property
     def _dataset(self) -> DatasetVersion:
-        found = self.custody.store.records.find(DatasetVersion, self.version.system, self.version.dataset_digest)
+        found = self.session.storage.records.find(DatasetVersion, self.version.system, self.version.dataset_digest)
         if found is None:
             raise StorageError(f"dataset {self.version.dataset_digest[:12]} has no record. Remedy: restore the records")
         return found

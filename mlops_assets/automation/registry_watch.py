@@ -12,7 +12,7 @@ from mlops_assets.errors import MlopsError
 from mlops_assets.registry.aliases import Stray
 from mlops_assets.registry.approval import approve
 from mlops_assets.registry.reconciliation import reconcile, verdict
-from mlops_assets.registry.session import Custody
+from mlops_assets.registry.session import RegistrySession
 from mlops_assets.resources.model_registry import APPROVAL_REASON_TAG, APPROVED_TAG, REFUSED_TAG
 from mlops_assets.resources.notification import Notification
 from mlops_assets.resources.storage import StorageResource
@@ -36,11 +36,11 @@ def registry_watch(spec: SystemSpec) -> dg.SensorDefinition:
         tracking: MlflowTracking,
         notification: Notification,
     ) -> dg.SensorResult | dg.SkipReason:
-        custody = Custody(spec, storage.open(), tracking, f"sensor {spec.name}_registry_watch")
+        session = RegistrySession(spec, storage.open(), tracking, f"sensor {spec.name}_registry_watch")
         tracking.ping()
-        told = _approvals(custody)
-        found = reconcile(custody)
-        seen = verdict(custody, found)
+        told = _approvals(session)
+        found = reconcile(session)
+        seen = verdict(session, found)
         if found and context.cursor != seen.model_dump_json():
             notification.send(_message(spec, found))
         context.log.info(f"{seen.reason}. {' '.join(told)}")
@@ -51,27 +51,27 @@ def registry_watch(spec: SystemSpec) -> dg.SensorDefinition:
     return sensor
 
 
-def _approvals(custody: Custody) -> list[str]:
+def _approvals(session: RegistrySession) -> list[str]:
     """Carry out, or refuse, what people have approved by tag since; the tag is taken off either way."""
     told = []
-    for version in custody.registry.versions():
+    for version in session.registry.versions():
         if (who := version.tags.get(APPROVED_TAG)) is None:
             continue
         number, reason = int(version.version), version.tags.get(APPROVAL_REASON_TAG, "")
-        told.append(_approved(custody, number, who.strip()[:LONGEST_NAME], reason))
-        custody.registry.untag(number, APPROVED_TAG)
+        told.append(_approved(session, number, who.strip()[:LONGEST_NAME], reason))
+        session.registry.untag(number, APPROVED_TAG)
     return told
 
 
-def _approved(custody: Custody, number: int, who: str, reason: str) -> str:
-    person = Custody(custody.spec, custody.store, custody.tracking, who)
+def _approved(session: RegistrySession, number: int, who: str, reason: str) -> str:
+    person = RegistrySession(session.spec, session.storage, session.tracking, who)
     try:
         with TemporaryDirectory() as folder:
             approve(person, number, reason, Path(folder))
     except MlopsError as error:  # told to the person where they asked, and kept in the ledger
-        custody.registry.tag(number, REFUSED_TAG, str(error)[:5000])
+        session.registry.tag(number, REFUSED_TAG, str(error)[:5000])
         return f"The approval of version {number} by {who} is refused: {error}."
-    custody.registry.untag(number, REFUSED_TAG)
+    session.registry.untag(number, REFUSED_TAG)
     return f"Version {number} is champion, approved by {who}."
 
 

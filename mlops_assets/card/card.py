@@ -12,7 +12,7 @@ from mlops_assets.metrics.formatting import figure
 from mlops_assets.registry.spec import Ground
 
 if TYPE_CHECKING:
-    from mlops_assets.registry.session import Custody
+    from mlops_assets.registry.session import RegistrySession
 
 LABELS = {
     "intended_use": "Intended use",
@@ -63,14 +63,14 @@ class Card(Part):
         return f"{self.system.replace('_', ' ').capitalize()}, version {self.version}"
 
 
-def model_card(custody: "Custody", number: int, folder: Path) -> Card:
+def model_card(session: "RegistrySession", number: int, folder: Path) -> Card:
     """The card of version ``number``; what it needs is fetched into ``folder``.
 
     Raises:
         StorageError: if a record is missing, or the stored report is not the one that was recorded.
         GateRefused: if the report is about another model, or did not pass.
     """
-    return filled(dossier(custody, number, folder))
+    return filled(dossier(session, number, folder))
 
 
 def filled(known: Dossier) -> Card:

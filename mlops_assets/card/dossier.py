@@ -13,7 +13,7 @@ from mlops_assets.model.environment import code_version
 from mlops_assets.model.version import ModelVersion
 from mlops_assets.registry.ledger import Entry
 from mlops_assets.registry.provenance import features_of, model_of, own_report
-from mlops_assets.registry.session import Custody
+from mlops_assets.registry.session import RegistrySession
 from mlops_assets.registry.version import RegisteredVersion
 
 if TYPE_CHECKING:
@@ -67,38 +67,38 @@ class Dossier:
         return entry.version == self.version.version
 
 
-def dossier(custody: Custody, number: int, folder: Path) -> Dossier:
+def dossier(session: RegistrySession, number: int, folder: Path) -> Dossier:
     """Gather the evidence of one version.
 
     Raises:
         StorageError: if a record is missing, or the stored report is not the one that was recorded.
         GateRefused: if the report is about another model, or did not pass.
     """
-    store, version = custody.store, custody.version(number)
-    report = own_report(store, custody.tracking, version, folder / "report")
+    store, version = session.storage, session.version(number)
+    report = own_report(store, session.tracking, version, folder / "report")
     model = model_of(store, version)
     dataset = store.records.find(DatasetVersion, version.system, version.dataset_digest)
     if dataset is None:
         raise StorageError(f"{version.name} names dataset {version.dataset_digest[:12]}, of which there is no record")
-    environment, note = _environment(custody, model, folder)
+    environment, note = _environment(session, model, folder)
     return Dossier(
-        spec=custody.spec,
+        spec=session.spec,
         version=version,
         report=report,
         model=model,
         features=features_of(store, model),
         dataset=dataset,
-        batches=_batches(custody, dataset),
-        entries=custody.ledger.entries(version.system),
+        batches=_batches(session, dataset),
+        entries=session.ledger.entries(version.system),
         environment=environment,
         environment_note=note,
     )
 
 
-def _batches(custody: Custody, dataset: DatasetVersion) -> list[BatchOutcome]:
+def _batches(session: RegistrySession, dataset: DatasetVersion) -> list[BatchOutcome]:
     """What the records say had been accepted, and not yet retracted, when the dataset version was made."""
     fates: dict[str, BatchOutcome] = {}
-    for outcome in custody.store.records.history(BatchOutcome, dataset.system):
+    for outcome in session.storage.records.history(BatchOutcome, dataset.system):
         if outcome.table_version is not None and outcome.table_version <= dataset.table_version:
             fates[outcome.digest] = outcome
     accepted = [outcome for outcome in fates.values() if outcome.outcome == "accepted"]
@@ -110,9 +110,9 @@ def _batches(custody: Custody, dataset: DatasetVersion) -> list[BatchOutcome]:
     return sorted(accepted, key=lambda outcome: outcome.table_version or 0)
 
 
-def _environment(custody: Custody, model: ModelVersion, folder: Path) -> tuple[dict[str, str], str]:
+def _environment(session: RegistrySession, model: ModelVersion, folder: Path) -> tuple[dict[str, str], str]:
     try:
-        path = custody.tracking.fetch(f"runs:/{model.mlflow_run_id}/environment.txt", folder / "environment")
+        path = session.tracking.fetch(f"runs:/{model.mlflow_run_id}/environment.txt", folder / "environment")
     except TrackingError as error:
         return {}, str(error)
     lines = (line.partition("==") for line in path.read_text(encoding="utf-8").splitlines() if "==" in line)

@@ -14,7 +14,7 @@ from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.settings import Settings
 
 if TYPE_CHECKING:
-    from mlops_assets.registry.session import Custody
+    from mlops_assets.registry.session import RegistrySession
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -37,19 +37,19 @@ def opened(system: str) -> tuple[Settings, SystemSpec]:
     return settings, find_system(system, [SHIPPED, *settings.systems])
 
 
-def custody_of(system: str) -> "Custody":
+def session_of(system: str) -> "RegistrySession":
     """Registry and ledger of ``system``, in the name of whoever runs the command.
 
     Raises:
         TrackingError: if MLflow does not answer.
     """
-    from mlops_assets.registry.session import Custody
+    from mlops_assets.registry.session import RegistrySession
     from mlops_assets.resources.tracking import MlflowTracking
 
     settings, spec = opened(system)
     tracking = MlflowTracking(tracking_uri=settings.mlflow_uri, artifact_root=settings.mlflow_artifacts)
     tracking.ping()
-    return Custody(spec, settings.open_storage(), tracking, settings.who)
+    return RegistrySession(spec, settings.open_storage(), tracking, settings.who)
 
 
 def tell(story: dict[str, Any], as_json: bool, text: str | None = None) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from mlops_assets.cli.app import Json, System, console, custody_of, tell
+from mlops_assets.cli.app import Json, System, console, session_of, tell
 from mlops_assets.registry.ledger import Entry
 
 Version = Annotated[int, typer.Argument(help="Number of a registered version.", show_default=False, min=1)]
@@ -29,7 +29,7 @@ def approve(
     from mlops_assets.registry.approval import approve as approved
 
     with _working(f"Reading the evidence of {system} version {version}") as folder:
-        entry = approved(custody_of(system), version, reason, folder, override)
+        entry = approved(session_of(system), version, reason, folder, override)
     _tell_champion(entry, as_json)
 
 
@@ -37,7 +37,7 @@ def decline(system: System, version: Version, reason: Reason, as_json: Json = Fa
     """Say no to a version that waits for approval; the champion stays."""
     from mlops_assets.registry.approval import decline as declined
 
-    entry = declined(custody_of(system), version, reason)
+    entry = declined(session_of(system), version, reason)
     tell(vars(entry), as_json, f"{system} version {version} is declined by {entry.actor}; the champion stays.")
 
 
@@ -51,7 +51,7 @@ def rollback(
     from mlops_assets.registry.rollback import roll_back
 
     with _working(f"Rolling {system} back") as folder:
-        entry = roll_back(custody_of(system), reason, folder, to)
+        entry = roll_back(session_of(system), reason, folder, to)
     _tell_champion(entry, as_json)
 
 
@@ -65,9 +65,9 @@ def archive(
     from mlops_assets.registry.archive import archive as archived
     from mlops_assets.registry.archive import surplus
 
-    custody = custody_of(system)
-    keep = keep or custody.spec.registry.keep
-    chosen = surplus(custody, keep) if dry_run else archived(custody, keep)
+    session = session_of(system)
+    keep = keep or session.spec.registry.keep
+    chosen = surplus(session, keep) if dry_run else archived(session, keep)
     numbers = [version.version for version in chosen]
     listed = ", ".join(map(str, numbers)) or "none"
     tell(
@@ -85,12 +85,12 @@ def aliases(
     """Show the registry's aliases; exit 1 if a hand has moved one."""
     from mlops_assets.registry.reconciliation import put_back, reconcile, verdict
 
-    custody = custody_of(system)
-    found = reconcile(custody)
+    session = session_of(system)
+    found = reconcile(session)
     if restore and found:
-        put_back(custody, found)
-    seen = verdict(custody, [] if restore else found)
-    where = custody.registry.aliases()
+        put_back(session, found)
+    seen = verdict(session, [] if restore else found)
+    where = session.registry.aliases()
     if as_json:
         tell({"system": system, "aliases": where, "ok": seen.passed, "astray": [vars(one) for one in found]}, as_json)
     else:

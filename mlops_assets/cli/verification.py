@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from mlops_assets.cli.app import Json, System, console, custody_of, fail, tell
+from mlops_assets.cli.app import Json, System, console, fail, session_of, tell
 from mlops_assets.errors import TrackingError
 from mlops_assets.settings import Settings
 
 if TYPE_CHECKING:
     from mlops_assets.registry.hash_chain import Finding as ChainFinding
-    from mlops_assets.registry.session import Custody
+    from mlops_assets.registry.session import RegistrySession
     from mlops_assets.resources.tracking import MlflowTracking
 
 Version = Annotated[int | None, typer.Argument(help="Number of a registered version; by default the champion.", min=1)]
@@ -32,10 +32,10 @@ def card(
     from mlops_assets.card.card import model_card
     from mlops_assets.card.page import to_html, to_markdown
 
-    custody = custody_of(system)
-    number = version or _champion(custody)
+    session = session_of(system)
+    number = version or _champion(session)
     with TemporaryDirectory() as folder, console.status(f"Reading the evidence of {system} version {number} …"):
-        made = model_card(custody, number, Path(folder))
+        made = model_card(session, number, Path(folder))
     for path, render in ((html, to_html), (markdown, to_markdown)):
         if path is not None:
             path.write_text(render(made), encoding="utf-8")
@@ -53,11 +53,11 @@ def verify(system: System, version: Version = None, as_json: Json = False) -> No
     """Check that everything a version rests on is still what was recorded; exit 1 if anything is not."""
     from mlops_assets.audit.verification import verify as verified
 
-    custody = custody_of(system)
-    number = version or _champion(custody)
+    session = session_of(system)
+    number = version or _champion(session)
     findings = []
     with TemporaryDirectory() as folder, console.status(f"Verifying {system} version {number} …"):
-        for finding in verified(custody, number, Path(folder), Settings().signing_public_key):
+        for finding in verified(session, number, Path(folder), Settings().signing_public_key):
             findings.append(finding)
             if not as_json:
                 _say(finding.ok, finding.name, finding.told)
@@ -78,9 +78,9 @@ def sign(
     """Sign the files of a version by OpenSSF Model Signing; the signature lies with its training run in MLflow."""
     from mlops_assets.registry.signature import sign as signed
 
-    custody = custody_of(system)
+    session = session_of(system)
     with TemporaryDirectory() as folder:
-        place = signed(custody, custody.version(version), key, Path(folder))
+        place = signed(session, session.version(version), key, Path(folder))
     told = f"{system} version {version} is signed: {place}. Verify: MLOPS_SIGNING_PUBLIC_KEY=… mlops verify {system}"
     tell({"system": system, "version": version, "signature": place}, as_json, told)
 
@@ -112,10 +112,10 @@ def verify_ledger(
         raise typer.Exit(1)
 
 
-def _champion(custody: "Custody") -> int:
-    entry = custody.ledger.champion(custody.system)
+def _champion(session: "RegistrySession") -> int:
+    entry = session.ledger.champion(session.system)
     if entry is None or entry.version is None:
-        fail(f"{custody.system} has no champion. Remedy: name a version, or mlops run {custody.system}")
+        fail(f"{session.system} has no champion. Remedy: name a version, or mlops run {session.system}")
     return entry.version
 
 

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from mlops_assets.cli.app import Json, System, console, custody_of, tell
+from mlops_assets.cli.app import Json, System, console, session_of, tell
 from mlops_assets.cli.tables import show, table, time
 
 if TYPE_CHECKING:
@@ -24,15 +24,15 @@ def versions(system: System, as_json: Json = False) -> None:
     """Every registered version with its state, who registered it, and its evidence in short."""
     from mlops_assets.registry.listing import listing
 
-    custody = custody_of(system)
-    found = listing(custody)
+    session = session_of(system)
+    found = listing(session)
     lines = table("version", "state", "registered (UTC)", "evidence")
     for one in found:
         others = [escape(alias) for alias in one.aliases if alias != one.state]
         registered = f"{time(one.registered_at)}\nby {escape(one.registered_by)}" if one.registered_at else ""
         lines.add_row(str(one.version), "\n".join([one.state, *others]), registered, escape(_evidence(one)))
-    story = {"system": custody.system, "versions": [asdict(one) for one in found]}
-    show(story, as_json, lines if found else None, f"{custody.system} has no registered version yet.")
+    story = {"system": session.system, "versions": [asdict(one) for one in found]}
+    show(story, as_json, lines if found else None, f"{session.system} has no registered version yet.")
 
 
 def compare(
@@ -47,16 +47,16 @@ def compare(
     """Two registered versions side by side, and head to head on rows that neither was trained on."""
     from mlops_assets.registry.version_comparison import confront
 
-    custody, again = custody_of(system), None
+    session, again = session_of(system), None
     with TemporaryDirectory() as folder, console.status(f"Comparing versions {first} and {second} …") as status:
-        found = confront(custody, first, second, Path(folder))
+        found = confront(session, first, second, Path(folder))
         if splits:
             from mlops_assets.registry.learner_comparison import rematch
 
             def told(done: int) -> None:
                 status.update(f"Fitting both anew: {done} of {splits} splits …")
 
-            again = rematch(custody, first, second, splits, Path(folder), told)
+            again = rematch(session, first, second, splits, Path(folder), told)
     if as_json:
         comparison = found.comparison.model_dump(mode="json") if found.comparison else None
         story = {**vars(found), "lines": [asdict(line) for line in found.lines], "comparison": comparison}

@@ -5,11 +5,11 @@ from pathlib import Path
 from mlops_assets.errors import GateRefused
 from mlops_assets.registry.ledger import Entry
 from mlops_assets.registry.promotion import require_admissible, succession
-from mlops_assets.registry.session import Custody
+from mlops_assets.registry.session import RegistrySession
 
 
-def approve(custody: Custody, number: int, reason: str, folder: Path, override: bool = False) -> Entry:
-    """Make version ``number`` champion in the name of ``custody.actor``.
+def approve(session: RegistrySession, number: int, reason: str, folder: Path, override: bool = False) -> Entry:
+    """Make version ``number`` champion in the name of ``session.actor``.
 
     Its stored evidence is read again first, and nothing goes round a gate. ``override`` is for a version that the
     comparison did not find good enough, or that was not compared with the present champion; the ledger says so.
@@ -19,31 +19,31 @@ def approve(custody: Custody, number: int, reason: str, folder: Path, override: 
             or the approver may not be who registered it. The ledger keeps the refusal.
         StorageError: if its evidence was changed, or another decision came first.
     """
-    version = custody.version(number)
-    with custody.recording_refusals(version):
-        if not reason.strip() or not custody.actor.strip():
+    version = session.version(number)
+    with session.recording_refusals(version):
+        if not reason.strip() or not session.actor.strip():
             raise GateRefused(f"{version.name} is not approved: an approval needs a name and a reason")
-        require_admissible(custody, version, folder)
-        _require_other_person(custody, number)
-        in_force = custody.settle()
+        require_admissible(session, version, folder)
+        _require_other_person(session, number)
+        in_force = session.settle()
         if in_force and in_force.version == number:
             raise GateRefused(f"{version.name} is the champion already")
-        doubt = _doubt(custody, number, in_force)
+        doubt = _doubt(session, number, in_force)
         if doubt and not override:
             raise GateRefused(f"{version.name} is not approved: {doubt}")
-    approval = custody.entry(
+    approval = session.entry(
         "override" if doubt else "approved",
         f"{reason} (although {doubt.partition('. Remedy')[0]})" if doubt else reason,
         version,
         previous=in_force.version if in_force else None,
     )
-    promotion = succession(custody, version, in_force, f"{approval.event} by {custody.actor}: {reason}")
-    written = custody.ledger.append(approval, promotion)
-    custody.settle()
+    promotion = succession(session, version, in_force, f"{approval.event} by {session.actor}: {reason}")
+    written = session.ledger.append(approval, promotion)
+    session.settle()
     return written[-1]
 
 
-def decline(custody: Custody, number: int, reason: str) -> Entry:
+def decline(session: RegistrySession, number: int, reason: str) -> Entry:
     """Say no to a version that waits for approval; the champion stays.
 
     Raises:
@@ -51,35 +51,35 @@ def decline(custody: Custody, number: int, reason: str) -> Entry:
     """
     from mlops_assets.registry.aliases import due
 
-    version = custody.version(number)
+    version = session.version(number)
     if not reason.strip():
         raise GateRefused(f"{version.name} is not declined: that needs a reason")
-    if due(custody.ledger, custody.system).staging != number:
-        raise GateRefused(f"{version.name} does not wait for an approval. Remedy: mlops versions {custody.system}")
-    written = custody.ledger.append(custody.entry("declined", reason, version))
-    custody.settle()
+    if due(session.ledger, session.system).staging != number:
+        raise GateRefused(f"{version.name} does not wait for an approval. Remedy: mlops versions {session.system}")
+    written = session.ledger.append(session.entry("declined", reason, version))
+    session.settle()
     return written[-1]
 
 
-def _require_other_person(custody: Custody, number: int) -> None:
-    registered = custody.ledger.latest(custody.system, "registered", version=number)
-    if custody.spec.registry.approver_differs and registered and registered.actor == custody.actor:
+def _require_other_person(session: RegistrySession, number: int) -> None:
+    registered = session.ledger.latest(session.system, "registered", version=number)
+    if session.spec.registry.approver_differs and registered and registered.actor == session.actor:
         raise GateRefused(
-            f"{custody.actor} registered version {number} and may not approve it (registry.approver_differs). "
+            f"{session.actor} registered version {number} and may not approve it (registry.approver_differs). "
             "Remedy: another person approves"
         )
 
 
-def _doubt(custody: Custody, number: int, in_force: Entry | None) -> str:
+def _doubt(session: RegistrySession, number: int, in_force: Entry | None) -> str:
     """What speaks against this version without forbidding it; empty if nothing does."""
-    verdict = custody.ledger.latest(custody.system, "verdict", version=number)
+    verdict = session.ledger.latest(session.system, "verdict", version=number)
     present = in_force.version if in_force else None
     if verdict is None or verdict.previous != present:
         against = f"champion version {present}" if present else "an empty place"
         return f"it was not judged against {against}. Remedy: materialise champion, or --override"
     if (decision := verdict.details.get("decision")) == "kept":
         return f"the comparison did not find it good enough ({verdict.reason}). Remedy: --override, with the reason"
-    rolled_back = custody.ledger.latest(custody.system, "rolled back")
+    rolled_back = session.ledger.latest(session.system, "rolled back")
     if rolled_back and rolled_back.previous == number and rolled_back.sequence > verdict.sequence:
         return f"it was rolled back since: {rolled_back.reason}. Remedy: --override, with the reason"
     return "" if decision in ("requested", "promoted") else "its verdict is from an older release. Remedy: --override"

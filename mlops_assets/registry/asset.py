@@ -13,7 +13,7 @@ from mlops_assets.model.version import ModelVersion
 from mlops_assets.registry.promotion import decide
 from mlops_assets.registry.provenance import passed_report, round_trip, stored_predictions
 from mlops_assets.registry.reconciliation import CHECK, reconcile, verdict
-from mlops_assets.registry.session import Custody
+from mlops_assets.registry.session import RegistrySession
 from mlops_assets.registry.version import ChampionDecision, RegisteredVersion
 from mlops_assets.resources.model_registry import REPORT_TAG
 from mlops_assets.resources.storage import StorageResource
@@ -46,13 +46,13 @@ def registered_version_asset(spec: SystemSpec) -> dg.AssetsDefinition:
     def registered_version(
         context: dg.AssetExecutionContext, storage: StorageResource, tracking: MlflowTracking
     ) -> dg.MaterializeResult:
-        custody = Custody(spec, storage.open(), tracking, actor(context), context.run.run_id)
-        model = require(custody.store, ModelVersion, spec.name, f"materialise {spec.name}/model")
+        session = RegistrySession(spec, storage.open(), tracking, actor(context), context.run.run_id)
+        model = require(session.storage, ModelVersion, spec.name, f"materialise {spec.name}/model")
         with refusals(), tracking.answering(), TemporaryDirectory() as folder:
             tracking.ping()
-            with custody.recording_refusals(model_digest=model.digest):
-                report = passed_report(custody.store, tracking, model, spec.evaluation.gates, Path(folder))
-            record = _registered(custody, model, report, Path(folder))
+            with session.recording_refusals(model_digest=model.digest):
+                report = passed_report(session.storage, tracking, model, spec.evaluation.gates, Path(folder))
+            record = _registered(session, model, report, Path(folder))
         return dg.MaterializeResult(
             data_version=dg.DataVersion(f"{spec.name}/{record.version}"),
             metadata={
@@ -85,13 +85,13 @@ def champion_asset(spec: SystemSpec) -> dg.AssetsDefinition:
     def champion(
         context: dg.AssetExecutionContext, storage: StorageResource, tracking: MlflowTracking
     ) -> dg.MaterializeResult:
-        custody = Custody(spec, storage.open(), tracking, actor(context), context.run.run_id)
-        challenger = require(custody.store, RegisteredVersion, spec.name, f"materialise {spec.name}/{VERSION}")
+        session = RegistrySession(spec, storage.open(), tracking, actor(context), context.run.run_id)
+        challenger = require(session.storage, RegisteredVersion, spec.name, f"materialise {spec.name}/{VERSION}")
         with refusals(), tracking.answering(), TemporaryDirectory() as folder:
             tracking.ping()
-            decision = decide(custody, challenger, Settings().env, Path(folder))
-            aliases = verdict(custody, reconcile(custody))
-        custody.store.records.append(decision, context.run.run_id)
+            decision = decide(session, challenger, Settings().env, Path(folder))
+            aliases = verdict(session, reconcile(session))
+        session.storage.records.append(decision, context.run.run_id)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(f"{spec.name}/{decision.champion}"),
             metadata={**_told(decision), **versions(report_digest=challenger.digest, model=challenger.model_digest)},
@@ -101,11 +101,13 @@ def champion_asset(spec: SystemSpec) -> dg.AssetsDefinition:
     return champion
 
 
-def _registered(custody: Custody, model: ModelVersion, report: EvaluationReport, folder: Path) -> RegisteredVersion:
+def _registered(
+    session: RegistrySession, model: ModelVersion, report: EvaluationReport, folder: Path
+) -> RegisteredVersion:
     """The registered version of ``report``, made or found, with its proofs; recorded and in the ledger."""
-    stored = stored_predictions(custody.tracking, report, folder)
-    spec, registry = custody.spec, custody.registry
-    number = registry.register(model.uri, model.mlflow_run_id, _tags(model, report, custody), spec.description)
+    stored = stored_predictions(session.tracking, report, folder)
+    spec, registry = session.spec, session.registry
+    number = registry.register(model.uri, model.mlflow_run_id, _tags(model, report, session), spec.description)
     record = RegisteredVersion(
         system=spec.name,
         digest=report.digest,
@@ -117,12 +119,12 @@ def _registered(custody: Custody, model: ModelVersion, report: EvaluationReport,
         dataset_digest=model.dataset_digest,
         predictions_uri=report.predictions_uri,
         predictions_digest=report.predictions_digest,
-        verdicts=_proofs(custody.store, custody.tracking, model, stored, number, folder),
+        verdicts=_proofs(session.storage, session.tracking, model, stored, number, folder),
     )
-    if record != custody.store.records.latest(RegisteredVersion, spec.name):
-        custody.store.records.append(record, custody.run_id)
-    custody.ledger.append_once(custody.entry("registered", "every blocking gate passed", record))
-    custody.settle()
+    if record != session.storage.records.latest(RegisteredVersion, spec.name):
+        session.storage.records.append(record, session.run_id)
+    session.ledger.append_once(session.entry("registered", "every blocking gate passed", record))
+    session.settle()
     return record
 
 
@@ -139,7 +141,7 @@ def _told(decision: ChampionDecision) -> dict[str, str | int | float]:
     return {name: value for name, value in seen.items() if value is not None}
 
 
-def _tags(model: ModelVersion, report: EvaluationReport, custody: Custody) -> dict[str, str]:
+def _tags(model: ModelVersion, report: EvaluationReport, session: RegistrySession) -> dict[str, str]:
     return {
         REPORT_TAG: report.digest,
         "mlops.model_digest": model.digest,
@@ -147,12 +149,12 @@ def _tags(model: ModelVersion, report: EvaluationReport, custody: Custody) -> di
         "mlops.dataset_digest": model.dataset_digest,
         "mlops.code_version": model.code_version,
         "mlops.git_commit": model.git_commit or "unknown",
-        "dagster.run_id": custody.run_id,
+        "dagster.run_id": session.run_id,
     }
 
 
 def _proofs(
-    store: Storage, tracking: MlflowTracking, model: ModelVersion, stored: "pd.DataFrame", number: int, folder: Path
+    storage: Storage, tracking: MlflowTracking, model: ModelVersion, stored: "pd.DataFrame", number: int, folder: Path
 ) -> list[Verdict]:
     import mlflow
 
@@ -160,7 +162,7 @@ def _proofs(
     info = mlflow.models.get_model_info(str(fetched))
     described = info.signature is not None and info.saved_input_example_info is not None
     return [
-        round_trip(store, model, stored, fetched),
+        round_trip(storage, model, stored, fetched),
         Verdict(
             name="signature",
             outcome="passed" if described else "failed",

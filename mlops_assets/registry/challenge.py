@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mlops_assets.comparison.comparison import Comparison
     from mlops_assets.features.version import FeaturesVersion
     from mlops_assets.metrics.outcomes import Predictions
-    from mlops_assets.registry.session import Custody
+    from mlops_assets.registry.session import RegistrySession
 
 FEWEST_ROWS = 30
 """Below this many common rows no comparison is made."""
@@ -60,7 +60,7 @@ class Challenge:
 class Contest:
     """Two registered versions and their predictions of the same rows."""
 
-    custody: "Custody"
+    session: "RegistrySession"
     rows: "pd.DataFrame"
     features: "FeaturesVersion"
     challenger: "Predictions"
@@ -74,7 +74,7 @@ class Contest:
         """
         from mlops_assets.comparison.comparison import compare, compare_costs
 
-        spec, rows = self.custody.spec, self.rows if where is None else self.rows.loc[where]
+        spec, rows = self.session.spec, self.rows if where is None else self.rows.loc[where]
         if len(rows) < FEWEST_ROWS:
             raise NotEvaluated(f"only {len(rows)} rows that neither was trained on; {FEWEST_ROWS} are needed")
         ours, theirs = _only(self.challenger, where), _only(self.champion, where)
@@ -93,54 +93,54 @@ class Contest:
             asked = method if method in ("bootstrap", "bca") else "auto"
             return compare_costs(spec.registry.cost, truth, ours, theirs, **shared, method=asked)
         # The declared method is for the declared metric; a guard is compared by what suits it.
-        asked = method if metric == primary(self.custody) else "auto"
+        asked = method if metric == primary(self.session) else "auto"
         return compare(metric, truth, ours, theirs, **shared, method=asked)
 
 
-def primary(custody: "Custody") -> str | None:
+def primary(session: "RegistrySession") -> str | None:
     """The metric that decides; None where a declared cost does."""
-    spec = custody.spec
+    spec = session.spec
     return None if spec.registry.cost else spec.primary_metric
 
 
 def challenge(
-    custody: "Custody", challenger: RegisteredVersion, champion: RegisteredVersion, folder: Path
+    session: "RegistrySession", challenger: RegisteredVersion, champion: RegisteredVersion, folder: Path
 ) -> Challenge:
     """Compare two registered versions, fetched from the registry into ``folder``, as the declaration says."""
     import numpy as np
 
-    store = custody.store
-    ours, theirs = (features_of(store, model_of(store, version)) for version in (challenger, champion))
+    storage = session.storage
+    ours, theirs = (features_of(storage, model_of(storage, version)) for version in (challenger, champion))
     if ours.columns != theirs.columns or ours.classes != theirs.classes or ours.target != theirs.target:
         return Challenge(
             obstacle=f"champion version {champion.version} cannot score these rows: {_difference(ours, theirs)}",
             needs_person=True,
         )
-    rows = _unseen_rows(custody, ours, theirs)
+    rows = _unseen_rows(session, ours, theirs)
     digest = hashlib.sha256(np.sort(rows["_identity"].to_numpy()).tobytes()).hexdigest()
     if len(rows) < FEWEST_ROWS:
         told = f"only {len(rows)} rows that neither was trained on; {FEWEST_ROWS} are needed"
         return Challenge(obstacle=told, rows_digest=digest)
     inputs = rows.loc[:, ours.names]
     (mine, my_size), (other, other_size) = (
-        scored(store, custody.tracking, version, inputs, folder / str(version.version))
+        scored(storage, session.tracking, version, inputs, folder / str(version.version))
         for version in (challenger, champion)
     )
-    contest = Contest(custody, rows, ours, mine, other)
+    contest = Contest(session, rows, ours, mine, other)
     try:
-        comparison = contest.compare(primary(custody))
+        comparison = contest.compare(primary(session))
     except NotEvaluated as error:
         return Challenge(obstacle=str(error), rows_digest=digest)
     return Challenge(
         comparison=comparison,
-        guards=[_guarded(contest, guard, challenger, champion, folder) for guard in custody.spec.registry.guards],
-        fresher=_landed(custody, challenger) > _landed(custody, champion),
+        guards=[_guarded(contest, guard, challenger, champion, folder) for guard in session.spec.registry.guards],
+        fresher=_landed(session, challenger) > _landed(session, champion),
         simpler=my_size <= SIMPLER * other_size,
         rows_digest=digest,
     )
 
 
-def _unseen_rows(custody: "Custody", ours: "FeaturesVersion", theirs: "FeaturesVersion") -> "pd.DataFrame":
+def _unseen_rows(session: "RegistrySession", ours: "FeaturesVersion", theirs: "FeaturesVersion") -> "pd.DataFrame":
     """The challenger's test rows without those that the champion saw in training or validation.
 
     A row is known again by what it is, and by where it landed: what it is may be told by other columns meanwhile.
@@ -150,9 +150,9 @@ def _unseen_rows(custody: "Custody", ours: "FeaturesVersion", theirs: "FeaturesV
     from mlops_assets.features.table import read_features
 
     place = ["_batch", "_row"]
-    seen = read_features(custody.store, theirs)
+    seen = read_features(session.storage, theirs)
     seen = seen.loc[seen["_part"].isin(["train", "validation"])]
-    test = read_features(custody.store, ours, "test")
+    test = read_features(session.storage, ours, "test")
     known = test["_identity"].isin(seen["_identity"]).to_numpy()
     known |= pd.MultiIndex.from_frame(test.loc[:, place]).isin(pd.MultiIndex.from_frame(seen.loc[:, place]))
     return test.loc[~known].reset_index(drop=True)
@@ -163,7 +163,7 @@ def _guarded(
 ) -> Guarded:
     try:
         if guard.measure is not None:
-            return _measured(contest.custody, guard, challenger, champion, folder)
+            return _measured(contest.session, guard, challenger, champion, folder)
         found = contest.compare(guard.metric, None if guard.slice is None else _selected(contest.rows, guard.slice))
     except NotEvaluated as error:
         return Guarded(guard.name, False, f"{guard.name} was not compared: {error}")
@@ -183,11 +183,15 @@ def _selected(rows: "pd.DataFrame", chosen: SliceSpec) -> "np.ndarray":
 
 
 def _measured(
-    custody: "Custody", guard: GuardSpec, challenger: RegisteredVersion, champion: RegisteredVersion, folder: Path
+    session: "RegistrySession",
+    guard: GuardSpec,
+    challenger: RegisteredVersion,
+    champion: RegisteredVersion,
+    folder: Path,
 ) -> Guarded:
     assert guard.measure is not None
     ours, theirs = (
-        own_report(custody.store, custody.tracking, version, folder).measured(guard.measure)
+        own_report(session.storage, session.tracking, version, folder).measured(guard.measure)
         for version in (challenger, champion)
     )
     if ours is None or theirs is None:
@@ -206,8 +210,8 @@ def _only(predictions: "Predictions", where: Any) -> "Predictions":
     return replace(predictions, values=predictions.values[where], probabilities=probabilities)
 
 
-def _landed(custody: "Custody", version: RegisteredVersion) -> Any:
-    dataset = custody.store.records.find(DatasetVersion, custody.system, version.dataset_digest)
+def _landed(session: "RegistrySession", version: RegisteredVersion) -> Any:
+    dataset = session.storage.records.find(DatasetVersion, session.system, version.dataset_digest)
     assert dataset is not None, "a registered version was trained on a published dataset"
     return dataset.newest_landed_at
 

@@ -15,7 +15,7 @@ from mlops_assets.registry.provenance import features_of, fetched_artefact, mode
 if TYPE_CHECKING:
     from mlops_assets.comparison.difference import Difference
     from mlops_assets.features.version import FeaturesVersion
-    from mlops_assets.registry.session import Custody
+    from mlops_assets.registry.session import RegistrySession
     from mlops_assets.registry.version import RegisteredVersion
 
 TEST_SHARE = 0.1
@@ -35,7 +35,7 @@ class Rematch:
 
 
 def rematch(
-    custody: "Custody",
+    session: "RegistrySession",
     first: int,
     second: int,
     splits: int,
@@ -55,39 +55,41 @@ def rematch(
     from mlops_assets.comparison.resampled_t import corrected_resampled_t
     from mlops_assets.features.table import read_features
 
-    older, newer = (custody.version(number) for number in sorted((first, second)))
-    features = features_of(custody.store, model_of(custody.store, newer))
-    pipelines = [_unfitted(custody, version, features, folder) for version in (older, newer)]
-    rows = read_features(custody.store, features)
+    older, newer = (session.version(number) for number in sorted((first, second)))
+    features = features_of(session.storage, model_of(session.storage, newer))
+    pipelines = [_unfitted(session, version, features, folder) for version in (older, newer)]
+    rows = read_features(session.storage, features)
     rows = rows.loc[rows["_part"].isin(["train", "validation"])].reset_index(drop=True)
-    metric = custody.spec.primary_metric
+    metric = session.spec.primary_metric
     sign = 1 if METRICS[metric].greater_is_better else -1
     found = []
-    draws = GroupShuffleSplit(splits, test_size=TEST_SHARE, random_state=custody.spec.model.seed)
+    draws = GroupShuffleSplit(splits, test_size=TEST_SHARE, random_state=session.spec.model.seed)
     for done, (train, test) in enumerate(draws.split(rows, groups=rows["_identity"])):
-        old, new = (_value(custody, metric, one, features, rows, train, test) for one in pipelines)
+        old, new = (_value(session, metric, one, features, rows, train, test) for one in pipelines)
         found.append(sign * (new - old))
         progress(done + 1)
-    difference = corrected_resampled_t(found, TEST_SHARE, custody.spec.registry.confidence)
+    difference = corrected_resampled_t(found, TEST_SHARE, session.spec.registry.confidence)
     return Rematch(metric, splits, len(rows), difference)
 
 
-def _unfitted(custody: "Custody", version: "RegisteredVersion", features: "FeaturesVersion", folder: Path) -> Any:
+def _unfitted(
+    session: "RegistrySession", version: "RegisteredVersion", features: "FeaturesVersion", folder: Path
+) -> Any:
     from sklearn.base import clone
 
     from mlops_assets.model.artefact import load
 
-    model = model_of(custody.store, version)
-    if features_of(custody.store, model).columns != features.columns:
+    model = model_of(session.storage, version)
+    if features_of(session.storage, model).columns != features.columns:
         raise NotEvaluated(f"{version.name} takes other features")
     if model.calibration != "none" or model.decision is not None:
         raise NotEvaluated(f"{version.name} was recalibrated, or its threshold chosen, on rows that would be redrawn")
-    path = fetched_artefact(custody.tracking, version, folder / f"rematch{version.version}")
+    path = fetched_artefact(session.tracking, version, folder / f"rematch{version.version}")
     return clone(load(path, version.model_digest, declared=model.declared))
 
 
 def _value(
-    custody: "Custody",
+    session: "RegistrySession",
     metric: str,
     pipeline: Any,
     features: "FeaturesVersion",
@@ -108,11 +110,11 @@ def _value(
     with one_blas_thread():
         fitted.fit(inputs.iloc[train], target[train])
     outcomes = read_outcomes(
-        custody.spec.task,
+        session.spec.task,
         target[test],
         predict(fitted, inputs.iloc[test]),
         features.classes or (),
-        custody.spec.evaluation.positive,
+        session.spec.evaluation.positive,
     )
     value = values([metric], outcomes)[metric]
     if value is None:

@@ -8,7 +8,7 @@ from mlops_assets.evaluation.version import EvaluationReport, MetricSummary
 
 if TYPE_CHECKING:
     from mlops_assets.metrics.intervals import Interval
-    from mlops_assets.registry.session import Custody
+    from mlops_assets.registry.session import RegistrySession
     from mlops_assets.registry.version import RegisteredVersion
 
 State = Literal["registered", "staging", "champion", "previous", "archived", "foreign", "deleted"]
@@ -38,20 +38,20 @@ class Listed:
     """Delta version of the dataset."""
 
 
-def listing(custody: "Custody") -> list[Listed]:
+def listing(session: "RegistrySession") -> list[Listed]:
     """Every version that the records or MLflow know, oldest first."""
-    known = {version.version: version for version in custody.versions()}
-    present = {int(version.version) for version in custody.registry.versions()}
+    known = {version.version: version for version in session.versions()}
+    present = {int(version.version) for version in session.registry.versions()}
     aliases: dict[int, list[str]] = {}
-    for alias, number in sorted(custody.registry.aliases().items()):
+    for alias, number in sorted(session.registry.aliases().items()):
         aliases.setdefault(number, []).append(alias)
-    archived = {entry.version for entry in custody.ledger.entries(custody.system, "archived")}
+    archived = {entry.version for entry in session.ledger.entries(session.system, "archived")}
     lines = []
     for number in sorted(known.keys() | present):
         carried = aliases.get(number, [])
         state = _state(number, carried, number in known, number in present, number in archived)
         lines.append(
-            _listed(custody, known[number], state, carried) if number in known else Listed(number, state, carried)
+            _listed(session, known[number], state, carried) if number in known else Listed(number, state, carried)
         )
     return lines
 
@@ -67,12 +67,12 @@ def _state(number: int, aliases: list[str], known: bool, present: bool, archived
     return "archived" if archived else "registered"
 
 
-def _listed(custody: "Custody", version: "RegisteredVersion", state: State, aliases: list[str]) -> Listed:
-    store, system = custody.store, custody.system
-    entry = custody.ledger.latest(system, "registered", version=version.version)
-    report = store.records.find(EvaluationReport, system, version.digest)
-    dataset = store.records.find(DatasetVersion, system, version.dataset_digest)
-    metric = _primary(custody, report)
+def _listed(session: "RegistrySession", version: "RegisteredVersion", state: State, aliases: list[str]) -> Listed:
+    storage, system = session.storage, session.system
+    entry = session.ledger.latest(system, "registered", version=version.version)
+    report = storage.records.find(EvaluationReport, system, version.digest)
+    dataset = storage.records.find(DatasetVersion, system, version.dataset_digest)
+    metric = _primary(session, report)
     outcomes = [verdict.outcome for verdict in report.verdicts] if report else []
     return Listed(
         version=version.version,
@@ -90,7 +90,7 @@ def _listed(custody: "Custody", version: "RegisteredVersion", state: State, alia
     )
 
 
-def _primary(custody: "Custody", report: EvaluationReport | None) -> MetricSummary | None:
+def _primary(session: "RegistrySession", report: EvaluationReport | None) -> MetricSummary | None:
     """The metric of the comparison; where a declared cost decides, the usual one of the task."""
-    wanted = custody.spec.primary_metric
+    wanted = session.spec.primary_metric
     return next((metric for metric in report.metrics if metric.name == wanted), None) if report else None

@@ -9,30 +9,30 @@ from mlops_assets.registry.ledger import Entry
 from mlops_assets.registry.promotion_policy import Judgement, judge
 from mlops_assets.registry.provenance import model_of, passed_report
 from mlops_assets.registry.reconciliation import reconcile
-from mlops_assets.registry.session import Custody
+from mlops_assets.registry.session import RegistrySession
 from mlops_assets.registry.version import ChampionDecision, RegisteredVersion
 from mlops_assets.verdict import require_passed
 
 
-def decide(custody: Custody, challenger: RegisteredVersion, environment: str, folder: Path) -> ChampionDecision:
+def decide(session: RegistrySession, challenger: RegisteredVersion, environment: str, folder: Path) -> ChampionDecision:
     """Judge ``challenger`` against the champion and act on it: promote, keep, or wait for a person.
 
     Raises:
         GateRefused: if its stored report is missing, foreign, not passed, or judged by other gates than declared.
         StorageError: if its evidence was changed, or another run decided this generation meanwhile.
     """
-    with custody.recording_refusals(challenger):
-        require_admissible(custody, challenger, folder)
-        reconcile(custody)
-        in_force = custody.ledger.champion(custody.system)
-        judgement = _judgement(custody, challenger, in_force, environment, folder)
+    with session.recording_refusals(challenger):
+        require_admissible(session, challenger, folder)
+        reconcile(session)
+        in_force = session.ledger.champion(session.system)
+        judgement = _judgement(session, challenger, in_force, environment, folder)
     if in_force is None or in_force.version != challenger.version:
-        custody.ledger.append(*_entries(custody, challenger, in_force, judgement))
-    custody.settle()
-    return _record(custody, challenger, in_force, judgement)
+        session.ledger.append(*_entries(session, challenger, in_force, judgement))
+    session.settle()
+    return _record(session, challenger, in_force, judgement)
 
 
-def require_admissible(custody: Custody, version: RegisteredVersion, folder: Path) -> None:
+def require_admissible(session: RegistrySession, version: RegisteredVersion, folder: Path) -> None:
     """Re-read the evidence of ``version`` as it is stored now, against the gates that are declared now.
 
     Raises:
@@ -40,8 +40,8 @@ def require_admissible(custody: Custody, version: RegisteredVersion, folder: Pat
         StorageError: if the stored report was changed.
     """
     require_passed(version.name, version.verdicts, "materialise registered_version again")
-    model = model_of(custody.store, version)
-    report = passed_report(custody.store, custody.tracking, model, custody.spec.evaluation.gates, folder)
+    model = model_of(session.storage, version)
+    report = passed_report(session.storage, session.tracking, model, session.spec.evaluation.gates, folder)
     if report.digest != version.digest:
         raise GateRefused(
             f"{version.name} carries report {version.digest[:12]}, the model's newest report is "
@@ -49,9 +49,11 @@ def require_admissible(custody: Custody, version: RegisteredVersion, folder: Pat
         )
 
 
-def succession(custody: Custody, version: RegisteredVersion, in_force: Entry | None, reason: str, **rest) -> Entry:
+def succession(
+    session: RegistrySession, version: RegisteredVersion, in_force: Entry | None, reason: str, **rest
+) -> Entry:
     """The next generation after ``in_force``, and no later one."""
-    return custody.entry(
+    return session.entry(
         rest.pop("event", "promoted"),
         reason,
         version,
@@ -62,51 +64,51 @@ def succession(custody: Custody, version: RegisteredVersion, in_force: Entry | N
 
 
 def _judgement(
-    custody: Custody, challenger: RegisteredVersion, in_force: Entry | None, environment: str, folder: Path
+    session: RegistrySession, challenger: RegisteredVersion, in_force: Entry | None, environment: str, folder: Path
 ) -> Judgement:
-    declared = custody.spec.registry
+    declared = session.spec.registry
     by_person = declared.promotion_in(environment) == "approval"
     if in_force is None:
         told = "the first registered version"
         return Judgement("requested" if by_person else "promoted", told, "first")
     if in_force.version == challenger.version:
         return Judgement("promoted", "this version is the champion already", "not compared")
-    if left := _rolled_back(custody, challenger):
+    if left := _rolled_back(session, challenger):
         return Judgement("kept", f"{left}. Remedy to promote it after all: mlops approve", "not compared")
     assert in_force.version is not None
-    found = challenge(custody, challenger, custody.version(in_force.version), folder)
+    found = challenge(session, challenger, session.version(in_force.version), folder)
     return judge(found, declared, by_person)
 
 
-def _rolled_back(custody: Custody, challenger: RegisteredVersion) -> str:
+def _rolled_back(session: RegistrySession, challenger: RegisteredVersion) -> str:
     """Who rolled this version back, and why; empty if nobody did."""
-    entries = custody.ledger.entries(custody.system, "rolled back")
+    entries = session.ledger.entries(session.system, "rolled back")
     left = next((entry for entry in reversed(entries) if entry.previous == challenger.version), None)
     return f"version {challenger.version} was rolled back by {left.actor}: {left.reason}" if left else ""
 
 
 def _entries(
-    custody: Custody, challenger: RegisteredVersion, in_force: Entry | None, judgement: Judgement
+    session: RegistrySession, challenger: RegisteredVersion, in_force: Entry | None, judgement: Judgement
 ) -> list[Entry]:
     previous = in_force.version if in_force else None
-    details = judgement.details(custody.spec.registry.margin)
-    verdict = custody.entry("verdict", judgement.reason, challenger, previous=previous, details=details)
+    details = judgement.details(session.spec.registry.margin)
+    verdict = session.entry("verdict", judgement.reason, challenger, previous=previous, details=details)
     if judgement.decision == "promoted":
-        return [verdict, succession(custody, challenger, in_force, judgement.reason)]
+        return [verdict, succession(session, challenger, in_force, judgement.reason)]
     if judgement.decision == "requested":
-        return [verdict, custody.entry("requested", judgement.reason, challenger, previous=previous)]
+        return [verdict, session.entry("requested", judgement.reason, challenger, previous=previous)]
     return [verdict]
 
 
 def _record(
-    custody: Custody, challenger: RegisteredVersion, in_force: Entry | None, judgement: Judgement
+    session: RegistrySession, challenger: RegisteredVersion, in_force: Entry | None, judgement: Judgement
 ) -> ChampionDecision:
     comparison = judgement.comparison
     previous = in_force.version if in_force else None
     return ChampionDecision(
         system=challenger.system,
         digest=challenger.digest,
-        declaration=declaration_digest(custody.spec),
+        declaration=declaration_digest(session.spec),
         version=challenger.version,
         decision=judgement.decision,
         standing=judgement.standing,

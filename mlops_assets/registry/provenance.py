@@ -12,7 +12,7 @@ from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model.artefact import digest
 from mlops_assets.model.prediction_intervals import FILE, read_intervals
 from mlops_assets.model.version import ModelVersion
-from mlops_assets.registry.session import Custody
+from mlops_assets.registry.session import RegistrySession
 from mlops_assets.registry.version import RegisteredVersion, require_declared_gates, require_own_report
 from mlops_assets.storage.storage import Storage
 from mlops_assets.verdict import Verdict
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def passed_report(
-    store: Storage, tracking: "MlflowTracking", model: ModelVersion, gates: Sequence[GateSpec], folder: Path
+    storage: Storage, tracking: "MlflowTracking", model: ModelVersion, gates: Sequence[GateSpec], folder: Path
 ) -> EvaluationReport:
     """The newest report of exactly ``model``, re-read from where it is stored and found unchanged and passed.
 
@@ -34,7 +34,7 @@ def passed_report(
         GateRefused: without a report, with a failed or unevaluated blocking gate, or one judged by other ``gates``.
         StorageError: if the stored report is not the one that was recorded.
     """
-    reports = [r for r in store.records.history(EvaluationReport, model.system) if r.model_digest == model.digest]
+    reports = [r for r in storage.records.history(EvaluationReport, model.system) if r.model_digest == model.digest]
     if not reports:
         raise GateRefused(
             f"{model.system} model {model.digest[:12]} has no evaluation report. Remedy: materialise evaluation"
@@ -50,18 +50,18 @@ def passed_report(
     return reports[-1]
 
 
-def own_report(store: Storage, tracking: "MlflowTracking", version: RegisteredVersion, folder: Path) -> "Report":
+def own_report(storage: Storage, tracking: "MlflowTracking", version: RegisteredVersion, folder: Path) -> "Report":
     """The report that ``version`` was registered on, re-read, found unchanged and passed.
 
     Raises:
         GateRefused: if it is about another model, or a blocking gate in it did not pass.
         StorageError: if it is gone or not the one that was recorded.
     """
-    record = store.records.find(EvaluationReport, version.system, version.digest)
+    record = storage.records.find(EvaluationReport, version.system, version.digest)
     if record is None:
         raise StorageError(f"{version.name} names report {version.digest[:12]}, of which there is no record")
     report = _stored_report(tracking, record, folder / version.digest[:12])
-    require_own_report(report.model_digest, report.features_digest, report.gates, model_of(store, version))
+    require_own_report(report.model_digest, report.features_digest, report.gates, model_of(storage, version))
     return report
 
 
@@ -85,15 +85,15 @@ def stored_predictions(tracking: "MlflowTracking", report: EvaluationReport, fol
     return read_predictions(tracking.fetch(report.predictions_uri, folder), report.predictions_digest)
 
 
-def round_trip(store: Storage, model: ModelVersion, stored: "pd.DataFrame", fetched: Path) -> Verdict:
+def round_trip(storage: Storage, model: ModelVersion, stored: "pd.DataFrame", fetched: Path) -> Verdict:
     """Whether the model in ``fetched`` repeats every ``stored`` test prediction bit for bit."""
     from mlops_assets.evaluation.stored_predictions import different_rows
     from mlops_assets.features.table import read_features
     from mlops_assets.model.artefact import load
     from mlops_assets.model.prediction import predict
 
-    features = features_of(store, model)
-    test = read_features(store, features, "test")
+    features = features_of(storage, model)
+    test = read_features(storage, features, "test")
     pipeline = load(fetched / "model.skops", model.digest, declared=model.declared)
     different = different_rows(stored, test, predict(pipeline, test.loc[:, features.names]))
     return Verdict(
@@ -107,7 +107,7 @@ def round_trip(store: Storage, model: ModelVersion, stored: "pd.DataFrame", fetc
 
 
 def scored(
-    store: Storage, tracking: "MlflowTracking", version: RegisteredVersion, rows: "pd.DataFrame", folder: Path
+    storage: Storage, tracking: "MlflowTracking", version: RegisteredVersion, rows: "pd.DataFrame", folder: Path
 ) -> "tuple[Predictions, int]":
     """What a registered version, fetched from the registry, says about ``rows``; and the bytes of its artefact.
 
@@ -118,7 +118,7 @@ def scored(
     from mlops_assets.model.prediction import predict
 
     path = fetched_artefact(tracking, version, folder)
-    declared = model_of(store, version).declared
+    declared = model_of(storage, version).declared
     return predict(load(path, version.model_digest, declared=declared), rows), path.stat().st_size
 
 
@@ -127,26 +127,26 @@ def fetched_artefact(tracking: "MlflowTracking", version: RegisteredVersion, fol
     return tracking.fetch(f"models:/{version.system}/{version.version}", folder) / "model.skops"
 
 
-def model_of(store: Storage, version: RegisteredVersion) -> ModelVersion:
+def model_of(storage: Storage, version: RegisteredVersion) -> ModelVersion:
     """The record of the model that ``version`` was registered from."""
-    model = store.records.find(ModelVersion, version.system, version.model_digest)
+    model = storage.records.find(ModelVersion, version.system, version.model_digest)
     if model is None:
         raise StorageError(f"{version.name} names model {version.model_digest[:12]}, of which there is no record")
     return model
 
 
-def features_of(store: Storage, model: ModelVersion) -> FeaturesVersion:
+def features_of(storage: Storage, model: ModelVersion) -> FeaturesVersion:
     """The record of the features that ``model`` was trained on."""
-    features = store.records.find(FeaturesVersion, model.system, model.features_digest)
+    features = storage.records.find(FeaturesVersion, model.system, model.features_digest)
     if features is None:
         raise StorageError(f"Features version {model.features_digest[:12]} of {model.system} has no record")
     return features
 
 
-def require_unchanged(custody: Custody, version: RegisteredVersion, folder: Path) -> None:
+def require_unchanged(session: RegistrySession, version: RegisteredVersion, folder: Path) -> None:
     """Raise StorageError or GateRefused unless artefact and report of ``version`` are what was registered."""
-    own_report(custody.store, custody.tracking, version, folder)
-    path = fetched_artefact(custody.tracking, version, folder / "artefact")
+    own_report(session.storage, session.tracking, version, folder)
+    path = fetched_artefact(session.tracking, version, folder / "artefact")
     if version.intervals_digest is not None:
         read_intervals(path.with_name(FILE), version.intervals_digest)
     found = digest(path)

@@ -1,4 +1,4 @@
-"""Custody: one system's registry and ledger, in the hands of somebody."""
+"""The registry session: one system's registry and ledger, in the hands of somebody."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Custody:
+class RegistrySession:
     """Everything that happens to versions happens through one of these, and says who did it."""
 
     spec: SystemSpec
-    store: Storage
+    storage: Storage
     tracking: "MlflowTracking"
     actor: str
     run_id: str = ""
@@ -38,7 +38,7 @@ class Custody:
 
     @cached_property
     def ledger(self) -> Ledger:
-        return Ledger(self.store.records)
+        return Ledger(self.storage.records)
 
     def settle(self) -> Entry | None:
         """Complete what was cut off between ledger and registry; return the promotion in force."""
@@ -46,7 +46,7 @@ class Custody:
 
     def versions(self) -> list[RegisteredVersion]:
         """The newest record of every registered version, oldest version first."""
-        records = {version.version: version for version in self.store.records.history(RegisteredVersion, self.system)}
+        records = {version.version: version for version in self.storage.records.history(RegisteredVersion, self.system)}
         return [records[number] for number in sorted(records)]
 
     def version(self, number: int) -> RegisteredVersion:

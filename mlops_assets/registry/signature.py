@@ -11,7 +11,7 @@ from mlops_assets.registry.provenance import model_of, require_unchanged
 from mlops_assets.registry.version import RegisteredVersion
 
 if TYPE_CHECKING:
-    from mlops_assets.registry.session import Custody
+    from mlops_assets.registry.session import RegistrySession
 
 SIGNED = ("model.skops", "model.onnx", INTERVALS)
 """Files that serve; each is signed where it is there, and no other may be."""
@@ -19,7 +19,7 @@ PLACE = "signatures"
 """Folder of the signatures among the artefacts of the training run."""
 
 
-def sign(custody: "Custody", version: RegisteredVersion, key: Path, folder: Path) -> str:
+def sign(session: "RegistrySession", version: RegisteredVersion, key: Path, folder: Path) -> str:
     """Sign the files of ``version`` with the private ``key`` (PEM, elliptic curve) and return where the signature lies.
 
     Raises:
@@ -27,18 +27,18 @@ def sign(custody: "Custody", version: RegisteredVersion, key: Path, folder: Path
         StorageError: if the key cannot be used, or artefact or report are not what was registered.
     """
     signing = _library("signing")
-    require_unchanged(custody, version, folder / "evidence")
-    files, signature = _files(custody, version, folder), folder / _name(version)
+    require_unchanged(session, version, folder / "evidence")
+    files, signature = _files(session, version, folder), folder / _name(version)
     try:
         signing.Config().use_elliptic_key_signer(private_key=key).sign(files, signature)
     except (ValueError, OSError) as error:
         raise StorageError(f"{str(key)!r} does not sign: {error}. Remedy: a private elliptic key as PEM") from error
-    run = model_of(custody.store, version).mlflow_run_id
-    custody.tracking.client.log_artifact(run, str(signature), PLACE)
+    run = model_of(session.storage, version).mlflow_run_id
+    session.tracking.client.log_artifact(run, str(signature), PLACE)
     return f"runs:/{run}/{PLACE}/{signature.name}"
 
 
-def verify_signature(custody: "Custody", version: RegisteredVersion, public_key: Path, folder: Path) -> str:
+def verify_signature(session: "RegistrySession", version: RegisteredVersion, public_key: Path, folder: Path) -> str:
     """Say that the signature of ``version`` is that of the owner of ``public_key`` (PEM), over its files as they are.
 
     Raises:
@@ -46,14 +46,14 @@ def verify_signature(custody: "Custody", version: RegisteredVersion, public_key:
         StorageError: if there is no signature, or it is another's or of other files.
     """
     verifying = _library("verifying")
-    run = model_of(custody.store, version).mlflow_run_id
+    run = model_of(session.storage, version).mlflow_run_id
     try:
-        signature = custody.tracking.fetch(f"runs:/{run}/{PLACE}/{_name(version)}", folder / "fetched")
+        signature = session.tracking.fetch(f"runs:/{run}/{PLACE}/{_name(version)}", folder / "fetched")
     except TrackingError as error:
         raise StorageError(
             f"{version.name} is not signed. Remedy: mlops sign {version.system} {version.version} --key KEY"
         ) from error
-    files = _files(custody, version, folder)
+    files = _files(session, version, folder)
     try:
         verifying.Config().use_elliptic_key_verifier(public_key=public_key).verify(files, signature)
     except (ValueError, OSError) as error:
@@ -64,9 +64,9 @@ def verify_signature(custody: "Custody", version: RegisteredVersion, public_key:
     return f"signed by the owner of {public_key.name}"
 
 
-def _files(custody: "Custody", version: RegisteredVersion, folder: Path) -> Path:
+def _files(session: "RegistrySession", version: RegisteredVersion, folder: Path) -> Path:
     """A folder with just the signed files, as the registry has them now."""
-    fetched = custody.tracking.fetch(f"models:/{version.system}/{version.version}", folder / "registered")
+    fetched = session.tracking.fetch(f"models:/{version.system}/{version.version}", folder / "registered")
     chosen = folder / "signed"
     chosen.mkdir(parents=True)
     for name in SIGNED:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mlops_assets.comparison.comparison import Comparison, Standing
     from mlops_assets.evaluation.report.report import Report
     from mlops_assets.metrics.intervals import Interval
-    from mlops_assets.registry.session import Custody
+    from mlops_assets.registry.session import RegistrySession
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Confrontation:
         return f"; about {self.rows_missing:,} more labelled rows would"
 
 
-def confront(custody: "Custody", first: int, second: int, folder: Path) -> Confrontation:
+def confront(session: "RegistrySession", first: int, second: int, folder: Path) -> Confrontation:
     """Compare two registered versions, the one with the higher number as the challenger, in ``folder``.
 
     Raises:
@@ -81,13 +81,13 @@ def confront(custody: "Custody", first: int, second: int, folder: Path) -> Confr
         StorageError: if there is no such version, or its evidence is not what was registered.
     """
     if first == second:
-        raise SpecError(f"{custody.system} version {first} cannot be compared with itself. Remedy: name two versions")
-    older, newer = (custody.version(number) for number in sorted((first, second)))
-    reports = [own_report(custody.store, custody.tracking, version, folder) for version in (older, newer)]
-    found = challenge(custody, newer, older, folder)
-    margin, comparison = custody.spec.registry.margin, found.comparison
+        raise SpecError(f"{session.system} version {first} cannot be compared with itself. Remedy: name two versions")
+    older, newer = (session.version(number) for number in sorted((first, second)))
+    reports = [own_report(session.storage, session.tracking, version, folder) for version in (older, newer)]
+    found = challenge(session, newer, older, folder)
+    margin, comparison = session.spec.registry.margin, found.comparison
     return Confrontation(
-        system=custody.system,
+        system=session.system,
         older=older.version,
         newer=newer.version,
         lines=_lines(older.version, newer.version, *reports),

@@ -18,7 +18,7 @@ from mlops_assets.registry import ledger as ledger_module
 from mlops_assets.registry.ledger import Entry, Event, Ledger, moment
 from mlops_assets.registry.reconciliation import reconcile
 from mlops_assets.registry.rollback import roll_back
-from mlops_assets.registry.session import Custody
+from mlops_assets.registry.session import RegistrySession
 from mlops_assets.registry.version import RegisteredVersion
 from mlops_assets.storage.storage import Storage
 from mlops_assets_tests.platform import Platform, changed
@@ -132,10 +132,10 @@ def test_a_wrong_moment_is_named(text: str):
     assert repr(text) in str(told.value)
 
 
-def test_a_generation_is_told_with_its_data_its_training_and_its_comparison(custody: Custody):
-    first, second = generations(custody.ledger, custody.system)
-    models = custody.store.records.published(ModelVersion, custody.system)
-    known, alone = (evidence(custody.store, custody.ledger, one) for one in (second, first))
+def test_a_generation_is_told_with_its_data_its_training_and_its_comparison(session: RegistrySession):
+    first, second = generations(session.ledger, session.system)
+    models = session.storage.records.published(ModelVersion, session.system)
+    known, alone = (evidence(session.storage, session.ledger, one) for one in (second, first))
     assert known is not None
     assert alone is not None
     assert (known.mlflow_run_id, known.dagster_run_id) == (models[1].record.mlflow_run_id, models[1].run_id)
@@ -151,9 +151,11 @@ def test_a_generation_is_told_with_its_data_its_training_and_its_comparison(cust
     assert alone.trained_at < first.since
 
 
-def test_the_command_tells_the_champion_of_a_moment(custody: Custody, home: Platform, monkeypatch: pytest.MonkeyPatch):
+def test_the_command_tells_the_champion_of_a_moment(
+    session: RegistrySession, home: Platform, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv("DAGSTER_HOME", str(home.folder))
-    first, second = generations(custody.ledger, custody.system)
+    first, second = generations(session.ledger, session.system)
     shell = CliRunner()
     then = json.loads(shell.invoke(app, ["history", "wine_quality", "--at", first.since, "--json"]).stdout)
     assert (then["champion"]["version"], then["champion"]["until"]) == (1, second.since)
@@ -172,18 +174,18 @@ def test_the_command_tells_the_champion_of_a_moment(custody: Custody, home: Plat
 
 
 def test_what_people_wrote_is_printed_as_they_wrote_it(
-    custody: Custody, home: Platform, monkeypatch: pytest.MonkeyPatch
+    session: RegistrySession, home: Platform, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("DAGSTER_HOME", str(home.folder))
-    roll_back(custody, "[/b] <i>", home.folder / "back")
+    roll_back(session, "[/b] <i>", home.folder / "back")
     for command in (["history"], ["history", "--at", moment(datetime.now(UTC))], ["why"]):
         answer = CliRunner().invoke(app, [command[0], "wine_quality", *command[1:]])
         assert answer.exit_code == 0, answer.exception
         assert "[/b] <i>" in answer.stdout
 
 
-def test_why_says_that_the_last_training_changed_the_champion(custody: Custody):
-    found = account(custody.store, custody.system)
+def test_why_says_that_the_last_training_changed_the_champion(session: RegistrySession):
+    found = account(session.storage, session.system)
     assert (found.changed, found.champion, found.version) == (True, 2, 2)
     assert found.answer.startswith("The last training changed the champion: it is version 2 since ")
     assert [(step.what, step.outcome) for step in found.steps] == [
@@ -192,46 +194,46 @@ def test_why_says_that_the_last_training_changed_the_champion(custody: Custody):
     ]
 
 
-def test_why_follows_a_rollback_and_a_hand(custody: Custody):
-    roll_back(custody, "complaints", Path(custody.store.root).parent / "back")
-    found = account(custody.store, custody.system)
+def test_why_follows_a_rollback_and_a_hand(session: RegistrySession):
+    roll_back(session, "complaints", Path(session.storage.root).parent / "back")
+    found = account(session.storage, session.system)
     assert (found.changed, found.champion) == (False, 1)
     assert found.answer.endswith("now version 1 is: rolled back, complaints")
-    custody.registry.point("champion", 2)
-    reconcile(custody)
+    session.registry.point("champion", 2)
+    reconcile(session)
     assert (
         "an alias was found moved by hand: alias 'champion' is on version 2"
-        in account(custody.store, custody.system).answer
+        in account(session.storage, session.system).answer
     )
 
 
-def test_why_names_the_gate_that_failed_and_the_run_that_did_not_train(home: Platform, custody: Custody):
+def test_why_names_the_gate_that_failed_and_the_run_that_did_not_train(home: Platform, session: RegistrySession):
     gates = [{"metric": "accuracy", "at_least": 0.9999}, {"metric": "log_loss", "at_most": 0.0001}]
-    strict = changed(custody.spec, evaluation={**custody.spec.evaluation.model_dump(), "gates": gates})
+    strict = changed(session.spec, evaluation={**session.spec.evaluation.model_dump(), "gates": gates})
     assert not home.run(strict, "evaluation", "registered_version").success
-    found = account(custody.store, custody.system)
+    found = account(session.storage, session.system)
     assert (found.changed, found.champion, found.version) == (False, 2, None)
     assert found.answer.startswith("The last training did not change the champion, version 2 stays champion: ")
     assert "log_loss_at_most failed" in found.answer
     assert ("evaluation", "failed") in [(step.what, step.outcome) for step in found.steps]
 
-    few = changed(custody.spec, dataset={**custody.spec.dataset.model_dump(), "volume": {"min_rows": 10_000}})
+    few = changed(session.spec, dataset={**session.spec.dataset.model_dump(), "volume": {"min_rows": 10_000}})
     assert not home.run(few, "dataset").success
-    stopped = account(custody.store, custody.system).answer
+    stopped = account(session.storage, session.system).answer
     assert stopped.startswith("The last run did not come to a training, version 2 stays champion: dataset: ")
     assert "volume failed" in stopped
 
 
 @pytest.fixture
-def third(custody: Custody) -> Custody:
+def third(session: RegistrySession) -> RegistrySession:
     """A third model with its report and registration, of which the ledger does not know yet."""
-    records = custody.store.records
+    records = session.storage.records
     for kind, digest in ((ModelVersion, "m"), (EvaluationReport, "r"), (RegisteredVersion, "r")):
-        newest = records.latest(kind, custody.system)
+        newest = records.latest(kind, session.system)
         assert newest is not None
         new = {"digest": digest * 64, "model_digest": "m" * 64, "version": 3}
         records.append(newest.model_copy(update={name: new[name] for name in new if name in kind.model_fields}))
-    return custody
+    return session
 
 
 @pytest.mark.parametrize(
@@ -249,11 +251,11 @@ def third(custody: Custody) -> Custody:
         (["refused", "verdict"], "Version 3 of the last training did not change the champion, version 2 stays"),
     ],
 )
-def test_why_tells_how_a_registered_version_fared(third: Custody, events: list[Event], answer: str):
+def test_why_tells_how_a_registered_version_fared(third: RegistrySession, events: list[Event], answer: str):
     happened: list[Event] = ["registered", *events]
     for number, what in enumerate(happened, start=-1):
         third.ledger.append(third.entry(what, f"{what} {number}", third.version(3)))
-    found = account(third.store, third.system)
+    found = account(third.storage, third.system)
     assert found.answer.startswith(answer)
     assert (found.changed, found.champion, found.version) == (False, 2, 3)
     told = [step.what for step in found.steps]

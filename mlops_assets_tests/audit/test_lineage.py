@@ -17,7 +17,7 @@ from mlops_assets.errors import LandingError, StorageError
 from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model.version import ModelVersion
 from mlops_assets.registry.rollback import roll_back
-from mlops_assets.registry.session import Custody
+from mlops_assets.registry.session import RegistrySession
 from mlops_assets.storage.storage import Storage
 from mlops_assets_tests.platform import Platform, changed
 
@@ -42,8 +42,8 @@ def landed(storage: Storage, spec: SystemSpec, folder: Path, name: str, *rows: s
     return batch
 
 
-def test_a_file_leads_to_every_version_that_rests_on_it(custody: Custody):
-    store, system = custody.store, custody.system
+def test_a_file_leads_to_every_version_that_rests_on_it(session: RegistrySession):
+    store, system = session.storage, session.system
     first, second = (find_batch(store, system, name) for name in (SAMPLE, AGAIN))
     datasets = store.records.history(DatasetVersion, system)
     features = store.records.history(FeaturesVersion, system)
@@ -61,18 +61,18 @@ def test_a_file_leads_to_every_version_that_rests_on_it(custody: Custody):
     assert (later.versions, later.affects_champion) == ([2], True)
 
 
-def test_a_wrong_file_does_not_touch_a_champion_from_before_it(custody: Custody):
-    roll_back(custody, "again.csv was measured with a broken scale", Path(custody.store.root).parent / "back")
-    retract(custody.store, custody.spec, find_batch(custody.store, custody.system, AGAIN).batch, "broken scale")
-    found = forward(custody.store, custody.system, find_batch(custody.store, custody.system, AGAIN))
+def test_a_wrong_file_does_not_touch_a_champion_from_before_it(session: RegistrySession):
+    roll_back(session, "again.csv was measured with a broken scale", Path(session.storage.root).parent / "back")
+    retract(session.storage, session.spec, find_batch(session.storage, session.system, AGAIN).batch, "broken scale")
+    found = forward(session.storage, session.system, find_batch(session.storage, session.system, AGAIN))
     assert found.batches[0].fate == "retracted"
     assert (found.versions, found.champion, found.affects_champion) == ([2], 1, False)
     assert found.generations[0].until is not None
     assert found.told == "Affected: version 2 of wine_quality; the present champion, version 1, is not among them."
 
 
-def test_a_version_leads_back_to_its_files_and_no_others(custody: Custody):
-    store, system = custody.store, custody.system
+def test_a_version_leads_back_to_its_files_and_no_others(session: RegistrySession):
+    store, system = session.storage, session.system
     first, second = (backward(store, system, number) for number in (1, 2))
     assert [batch.original for batch in first.batches] == [SAMPLE]
     assert [batch.original for batch in second.batches] == [SAMPLE, AGAIN]
@@ -161,18 +161,18 @@ def test_without_a_key_a_row_is_named_by_its_place(storage: Storage, keyed: Syst
 
 
 def test_the_exit_code_says_whether_the_champion_is_affected(
-    custody: Custody, home: Platform, monkeypatch: pytest.MonkeyPatch
+    session: RegistrySession, home: Platform, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("DAGSTER_HOME", str(home.folder))
     shell = CliRunner()
     hit = shell.invoke(app, ["trace", "wine_quality", "--batch", AGAIN])
     assert (hit.exit_code, "is among them" in hit.stdout) == (3, True)
-    batch = find_batch(custody.store, custody.system, AGAIN).batch
+    batch = find_batch(session.storage, session.system, AGAIN).batch
     told = shell.invoke(app, ["trace", "wine_quality", "--row", f"{batch}:1", "--json"])
     story = json.loads(told.stdout)
     assert told.exit_code == 3
     assert (story["row"]["row"], story["versions"], story["affects_champion"]) == (1, [2], True)
-    roll_back(custody, "complaints", home.folder / "back")
+    roll_back(session, "complaints", home.folder / "back")
     assert shell.invoke(app, ["trace", "wine_quality", "--batch", AGAIN]).exit_code == 0
     back = shell.invoke(app, ["trace", "wine_quality", "--version", "1"])
     assert (back.exit_code, SAMPLE[:12] in back.stdout, AGAIN in back.stdout) == (0, True, False)

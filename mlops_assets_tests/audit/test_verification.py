@@ -15,7 +15,7 @@ from mlops_assets.dataset.row_hash import row_hash
 from mlops_assets.dataset.version import BatchOutcome
 from mlops_assets.errors import StorageError
 from mlops_assets.evaluation.version import EvaluationReport
-from mlops_assets.registry.session import Custody
+from mlops_assets.registry.session import RegistrySession
 from mlops_assets.registry.signature import sign
 from mlops_assets_tests.platform import Platform
 from mlops_assets_tests.wine import WINE
@@ -37,9 +37,9 @@ EVERYTHING = [
 ]
 
 
-def wrong(custody: Custody, folder: Path, version: int = 2) -> dict[str, str]:
+def wrong(session: RegistrySession, folder: Path, version: int = 2) -> dict[str, str]:
     """What is wrong, by what was looked at."""
-    found = list(verify(custody, version, folder))
+    found = list(verify(session, version, folder))
     assert [finding.name for finding in found] == EVERYTHING
     return {finding.name: finding.told for finding in found if not finding.ok}
 
@@ -59,13 +59,13 @@ def overwrite(path: Path, rows: pl.DataFrame) -> None:
         entry.write_text(entry.read_text().replace(f'"size":{size}', f'"size":{path.stat().st_size}'))
 
 
-def stored(home: Platform, custody: Custody, name: str) -> Path:
+def stored(home: Platform, session: RegistrySession, name: str) -> Path:
     """A file of version 2 as MLflow stores it."""
-    model = custody.version(2).model_uri.rpartition("/")[2]
-    report = home.storage.records.find(EvaluationReport, WINE, custody.version(2).digest)
+    model = session.version(2).model_uri.rpartition("/")[2]
+    report = home.storage.records.find(EvaluationReport, WINE, session.version(2).digest)
     assert report is not None
     runs = {
-        "baselines/linear.skops": custody.registry.version(2).run_id,
+        "baselines/linear.skops": session.registry.version(2).run_id,
         "report.json": report.report_uri.split("/")[1],
     }
     runs["predictions.parquet"] = runs["report.json"]
@@ -73,20 +73,20 @@ def stored(home: Platform, custody: Custody, name: str) -> Path:
     return path
 
 
-def test_nothing_is_wrong_with_either_champion(custody: Custody, tmp_path: Path):
-    assert wrong(custody, tmp_path / "2") == {}
-    assert wrong(custody, tmp_path / "1", version=1) == {}
+def test_nothing_is_wrong_with_either_champion(session: RegistrySession, tmp_path: Path):
+    assert wrong(session, tmp_path / "2") == {}
+    assert wrong(session, tmp_path / "1", version=1) == {}
 
 
 def test_one_changed_byte_in_each_stored_file_is_found_by_the_name_of_the_file(
-    custody: Custody, home: Platform, tmp_path: Path
+    session: RegistrySession, home: Platform, tmp_path: Path
 ):
     names = ["model.skops", "model.onnx", "intervals.json", "baselines/linear.skops", "report.json"]
     for name in (*names, "predictions.parquet"):
-        damage(stored(home, custody, name))
+        damage(stored(home, session, name))
     [outcome] = [one for one in home.storage.records.history(BatchOutcome, WINE) if one.original == "again.csv"]
     damage(Path(landed_path(home.storage, WINE, outcome.file)))
-    told = wrong(custody, tmp_path)
+    told = wrong(session, tmp_path)
     untouched = {"registry", "ledger", "lineage", "dataset", "features"}
     assert set(told) == set(EVERYTHING) - untouched
     assert "not a skops file" in told["artefact"]
@@ -98,34 +98,36 @@ def test_one_changed_byte_in_each_stored_file_is_found_by_the_name_of_the_file(
     assert all("Remedy: " in text for text in told.values())
 
 
-def test_a_changed_cell_of_the_dataset_is_found_by_batch_and_row(custody: Custody, home: Platform, tmp_path: Path):
-    batch = custody.store.records.history(BatchOutcome, WINE)[0].digest
+def test_a_changed_cell_of_the_dataset_is_found_by_batch_and_row(
+    session: RegistrySession, home: Platform, tmp_path: Path
+):
+    batch = session.storage.records.history(BatchOutcome, WINE)[0].digest
     [path] = Path(home.storage.table(WINE, "dataset")).glob(f"part-{batch}-*.parquet")
     rows = pl.read_parquet(path)
     columns = [name for name in rows.columns if not name.startswith("_")]
     changed = rows.with_columns(pl.when(pl.col("_row") == 7).then(13.37).otherwise(pl.col("alcohol")).alias("alcohol"))
     forged = changed.with_columns(_hash=pl.Series(row_hash(changed, columns).view("int64")))
     overwrite(path, changed)
-    told = wrong(custody, tmp_path / "a")
+    told = wrong(session, tmp_path / "a")
     assert set(told) == {"dataset"}
     assert f"row 7 of batch {batch[:12]} was changed (1 rows in all)" in told["dataset"]
     overwrite(path, forged)
-    told = wrong(custody, tmp_path / "b")
+    told = wrong(session, tmp_path / "b")
     assert "the rows of version 2 have digest" in told["dataset"], "a forged hash does not give the digest of the set"
 
 
 def test_lost_files_of_dataset_and_features_are_found_and_a_cleared_landing_zone_is_no_fault(
-    custody: Custody, home: Platform, tmp_path: Path
+    session: RegistrySession, home: Platform, tmp_path: Path
 ):
     for outcome in home.storage.records.history(BatchOutcome, WINE):
         Path(landed_path(home.storage, WINE, outcome.file)).unlink()
-    told = {finding.name: finding.told for finding in verify(custody, 2, tmp_path / "a") if finding.ok}
+    told = {finding.name: finding.told for finding in verify(session, 2, tmp_path / "a") if finding.ok}
     assert told["batches"].startswith("0 of 2 batch files")
     assert "2 were cleared away" in told["batches"]
     for table in ("dataset", "features"):
         for path in Path(home.storage.table(WINE, table)).glob("*.parquet"):
             path.unlink()
-    assert set(wrong(custody, tmp_path / "b")) == {"dataset", "features", "round_trip"}
+    assert set(wrong(session, tmp_path / "b")) == {"dataset", "features", "round_trip"}
 
 
 @pytest.mark.parametrize(
@@ -144,17 +146,17 @@ def test_lost_files_of_dataset_and_features_are_found_and_a_cleared_landing_zone
     ],
 )
 def test_an_edited_row_of_the_database_is_found(
-    custody: Custody, home: Platform, tmp_path: Path, statement: str, found: dict[str, str]
+    session: RegistrySession, home: Platform, tmp_path: Path, statement: str, found: dict[str, str]
 ):
     with home.storage.records.engine.begin() as connection:
         connection.execute(sa.text(statement))
-    told = wrong(custody, tmp_path)
+    told = wrong(session, tmp_path)
     assert {name: text for name, text in told.items() if name in found} == told
     assert all(part in told[name] for name, part in found.items())
 
 
 def test_the_commands_exit_with_one_and_say_what_is_wrong(
-    custody: Custody, home: Platform, monkeypatch: pytest.MonkeyPatch
+    session: RegistrySession, home: Platform, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("DAGSTER_HOME", str(home.folder))
     shell = CliRunner()
@@ -189,24 +191,24 @@ def key_pair(folder: Path, name: str) -> tuple[Path, Path]:
     return private, public
 
 
-def test_a_signature_is_required_by_key_and_covers_the_files(custody: Custody, home: Platform, tmp_path: Path):
+def test_a_signature_is_required_by_key_and_covers_the_files(session: RegistrySession, home: Platform, tmp_path: Path):
     private, public = key_pair(tmp_path, "ours")
     _, other = key_pair(tmp_path, "theirs")
 
     def told(key: Path, name: str) -> str | None:
-        found = {one.name: one for one in verify(custody, 2, tmp_path / name, key)}
+        found = {one.name: one for one in verify(session, 2, tmp_path / name, key)}
         return None if found["signature"].ok else found["signature"].told
 
     assert "wine_quality version 2 is not signed. Remedy: mlops sign wine_quality 2" in (told(public, "a") or "")
-    sign(custody, custody.version(2), private, tmp_path / "signing")
+    sign(session, session.version(2), private, tmp_path / "signing")
     assert told(public, "b") is None
     assert "does not hold under" in (told(other, "c") or "")
-    damage(stored(home, custody, "model.onnx"))
+    damage(stored(home, session, "model.onnx"))
     assert "does not hold under" in (told(public, "d") or "")
 
 
-def test_only_an_elliptic_key_signs(custody: Custody, tmp_path: Path):
+def test_only_an_elliptic_key_signs(session: RegistrySession, tmp_path: Path):
     key = tmp_path / "key.pem"
     key.write_text("no key")
     with pytest.raises(StorageError, match="does not sign"):
-        sign(custody, custody.version(2), key, tmp_path / "signing")
+        sign(session, session.version(2), key, tmp_path / "signing")

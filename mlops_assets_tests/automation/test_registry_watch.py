@@ -9,7 +9,7 @@ import pytest
 
 from mlops_assets.automation.registry_watch import registry_watch
 from mlops_assets.declaration.spec import SystemSpec
-from mlops_assets.registry.session import Custody
+from mlops_assets.registry.session import RegistrySession
 from mlops_assets.resources.model_registry import APPROVAL_REASON_TAG, APPROVED_TAG, REFUSED_TAG
 from mlops_assets.resources.notification import Notification
 from mlops_assets.resources.storage import StorageResource
@@ -36,10 +36,10 @@ def mailbox():
     server.shutdown()
 
 
-def tick(custody: Custody, spec: SystemSpec, url: str = "", cursor: str | None = None) -> Any:
+def tick(session: RegistrySession, spec: SystemSpec, url: str = "", cursor: str | None = None) -> Any:
     resources = {
-        "storage": StorageResource(root=custody.store.root, database_url=custody.store.database_url),
-        "tracking": custody.tracking,
+        "storage": StorageResource(root=session.storage.root, database_url=session.storage.database_url),
+        "tracking": session.tracking,
         "notification": Notification(webhook_url=url),
     }
     context = dg.build_sensor_context(instance=dg.DagsterInstance.ephemeral(), resources=resources, cursor=cursor)
@@ -51,48 +51,48 @@ def evaluation(answer: Any) -> dg.AssetCheckEvaluation:
     return event
 
 
-def test_an_alias_moved_by_hand_is_marked_told_once_and_stays(custody: Custody, spec: SystemSpec, mailbox):
+def test_an_alias_moved_by_hand_is_marked_told_once_and_stays(session: RegistrySession, spec: SystemSpec, mailbox):
     url, received = mailbox
-    quiet = tick(custody, spec, url)
+    quiet = tick(session, spec, url)
     assert evaluation(quiet).passed
-    assert isinstance(tick(custody, spec, url, quiet.cursor), dg.SkipReason)
-    custody.tracking.client.set_registered_model_alias(spec.name, "champion", "1")
-    answer = tick(custody, spec, url, quiet.cursor)
+    assert isinstance(tick(session, spec, url, quiet.cursor), dg.SkipReason)
+    session.tracking.client.set_registered_model_alias(spec.name, "champion", "1")
+    answer = tick(session, spec, url, quiet.cursor)
     assert not evaluation(answer).passed
     told = evaluation(answer).description or ""
     assert "alias 'champion' is on version 1, the ledger says version 2" in told
     assert f"mlops aliases {spec.name} --restore" in told
-    assert isinstance(tick(custody, spec, url, answer.cursor), dg.SkipReason)
+    assert isinstance(tick(session, spec, url, answer.cursor), dg.SkipReason)
     assert len(received) == 1 and '"alias_moved_by_hand"' in received[0]
-    assert [e.event for e in custody.ledger.entries(spec.name)].count("ungated") == 1
-    assert custody.registry.champion() == 1, "marked, not moved back"
+    assert [e.event for e in session.ledger.entries(spec.name)].count("ungated") == 1
+    assert session.registry.champion() == 1, "marked, not moved back"
 
 
-def test_by_declaration_it_is_moved_back(custody: Custody, spec: SystemSpec, mailbox):
+def test_by_declaration_it_is_moved_back(session: RegistrySession, spec: SystemSpec, mailbox):
     url, received = mailbox
     strict = changed(spec, registry={**spec.registry.model_dump(), "moved_alias": "restore"})
-    custody.tracking.client.set_registered_model_alias(spec.name, "champion", "1")
-    custody.tracking.client.delete_registered_model_alias(spec.name, "previous")
-    assert evaluation(tick(custody, strict, url)).passed
-    assert custody.registry.aliases() == {"champion": 2, "previous": 1}
-    assert [e.event for e in custody.ledger.entries(spec.name)][-3:] == ["ungated", "ungated", "restored"]
+    session.tracking.client.set_registered_model_alias(spec.name, "champion", "1")
+    session.tracking.client.delete_registered_model_alias(spec.name, "previous")
+    assert evaluation(tick(session, strict, url)).passed
+    assert session.registry.aliases() == {"champion": 2, "previous": 1}
+    assert [e.event for e in session.ledger.entries(spec.name)][-3:] == ["ungated", "ungated", "restored"]
     assert len(received) == 1
 
 
-def test_materialising_the_champion_marks_a_moved_alias_too(custody: Custody, home: Platform, spec: SystemSpec):
+def test_materialising_the_champion_marks_a_moved_alias_too(session: RegistrySession, home: Platform, spec: SystemSpec):
     home.tracking.client.set_registered_model_alias(spec.name, "champion", "1")
     result = home.run(spec, "champion")
     assert result.success
     assert checks(result) == {"aliases_follow_ledger": False}
-    assert custody.ledger.entries(spec.name)[-1].event == "ungated"
+    assert session.ledger.entries(spec.name)[-1].event == "ungated"
 
 
-def test_an_alias_of_the_users_own_is_none_of_its_business(custody: Custody, spec: SystemSpec):
-    custody.tracking.client.set_registered_model_alias(spec.name, "cellar", "1")
-    assert evaluation(tick(custody, spec)).passed
+def test_an_alias_of_the_users_own_is_none_of_its_business(session: RegistrySession, spec: SystemSpec):
+    session.tracking.client.set_registered_model_alias(spec.name, "cellar", "1")
+    assert evaluation(tick(session, spec)).passed
 
 
-def test_an_approval_by_tag_is_carried_out_in_that_persons_name(waiting: Custody):
+def test_an_approval_by_tag_is_carried_out_in_that_persons_name(waiting: RegistrySession):
     waiting.registry.tag(3, APPROVAL_REASON_TAG, "looked at it in MLflow")
     waiting.registry.tag(3, APPROVED_TAG, "grace")
     assert evaluation(tick(waiting, waiting.spec)).passed
@@ -103,7 +103,7 @@ def test_an_approval_by_tag_is_carried_out_in_that_persons_name(waiting: Custody
     assert APPROVED_TAG not in waiting.registry.version(3).tags
 
 
-def test_an_approval_by_tag_that_may_not_be_is_refused_where_it_was_asked_for(waiting: Custody):
+def test_an_approval_by_tag_that_may_not_be_is_refused_where_it_was_asked_for(waiting: RegistrySession):
     waiting.registry.tag(1, APPROVED_TAG, "grace")
     waiting.registry.tag(1, APPROVAL_REASON_TAG, "I like it")
     tick(waiting, waiting.spec)

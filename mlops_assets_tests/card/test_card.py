@@ -22,7 +22,7 @@ from mlops_assets.cli import app
 from mlops_assets.errors import StorageError
 from mlops_assets.evaluation.diagnosis import Table as Numbers
 from mlops_assets.evaluation.version import EvaluationReport
-from mlops_assets.registry.session import Custody
+from mlops_assets.registry.session import RegistrySession
 from mlops_assets_tests.evaluation.page import Page
 from mlops_assets_tests.platform import Platform, changed
 from mlops_assets_tests.wine import WINE
@@ -52,8 +52,8 @@ def tables(card: Card) -> list[Table | Facts | Points]:
 
 
 @pytest.fixture
-def known(custody: Custody, tmp_path: Path) -> Dossier:
-    return dossier(custody, 2, tmp_path / "known")
+def known(session: RegistrySession, tmp_path: Path) -> Dossier:
+    return dossier(session, 2, tmp_path / "known")
 
 
 def hostile(known: Dossier) -> Dossier:
@@ -113,8 +113,8 @@ def test_the_card_says_what_the_records_say(known: Dossier):
     assert Card.model_validate_json(card.model_dump_json()) == card
 
 
-def test_the_card_of_an_earlier_champion_says_until_when(custody: Custody, tmp_path: Path):
-    card = model_card(custody, 1, tmp_path)
+def test_the_card_of_an_earlier_champion_says_until_when(session: RegistrySession, tmp_path: Path):
+    card = model_card(session, 1, tmp_path)
     assert not card.champion
     assert card.standing.startswith("Champion until ")
     [reign] = [one for one in tables(card) if isinstance(one, Table) and one.caption == "When it was champion"]
@@ -178,22 +178,22 @@ def test_the_limits_name_every_slice_that_is_significantly_worse(known: Dossier)
     assert "15 of 30 are worse." in [one.text for one in limits.blocks if isinstance(one, Text)]
 
 
-def test_a_changed_report_is_an_error_and_no_card(custody: Custody, home: Platform, tmp_path: Path):
-    record = home.storage.records.find(EvaluationReport, WINE, custody.version(2).digest)
+def test_a_changed_report_is_an_error_and_no_card(session: RegistrySession, home: Platform, tmp_path: Path):
+    record = home.storage.records.find(EvaluationReport, WINE, session.version(2).digest)
     assert record is not None
     [path] = (home.folder / "artifacts").rglob(f"{record.report_uri.split('/')[1]}/**/report.json")
     path.write_text(path.read_text().replace("0.95", "0.99"))
     with pytest.raises(StorageError, match="it was changed"):
-        model_card(custody, 2, tmp_path)
+        model_card(session, 2, tmp_path)
 
 
 def test_a_lost_list_of_libraries_is_told_and_no_obstacle(
-    custody: Custody, home: Platform, known: Dossier, tmp_path: Path
+    session: RegistrySession, home: Platform, known: Dossier, tmp_path: Path
 ):
     assert known.environment["scikit-learn"] in to_markdown(filled(known))
     [path] = (home.folder / "artifacts").rglob(f"{known.model.mlflow_run_id}/**/environment.txt")
     path.unlink()
-    assert "**Environment.** not known: MLflow has no artefact at" in to_markdown(model_card(custody, 2, tmp_path))
+    assert "**Environment.** not known: MLflow has no artefact at" in to_markdown(model_card(session, 2, tmp_path))
 
 
 def test_hostile_texts_stay_text_in_html_and_in_markdown(known: Dossier):
@@ -244,7 +244,7 @@ def test_markdown_shows_exactly_the_text(text: str):
 
 
 def test_the_command_writes_both_files_of_the_champion(
-    custody: Custody, home: Platform, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    session: RegistrySession, home: Platform, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     monkeypatch.setenv("DAGSTER_HOME", str(home.folder))
     files = {"--html": tmp_path / "card.html", "--markdown": tmp_path / "card.md"}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlops_assets.declaration.spec import SystemSpec
-from mlops_assets.registry.session import Custody
+from mlops_assets.registry.session import RegistrySession
 from mlops_assets_tests.platform import Platform, changed
 from mlops_assets_tests.wine import land_again, land_sample
 from mlops_assets_tests.wine import platform as platform_below
@@ -50,16 +50,16 @@ def home(prepared: Path) -> Platform:
 
 
 @pytest.fixture
-def custody(home: Platform, spec: SystemSpec) -> Custody:
+def session(home: Platform, spec: SystemSpec) -> RegistrySession:
     """In the name of Ada."""
-    return Custody(spec, home.storage, home.tracking, "ada")
+    return RegistrySession(spec, home.storage, home.tracking, "ada")
 
 
 @pytest.fixture
-def waiting(prepared_waiting: Path) -> Custody:
+def waiting(prepared_waiting: Path) -> RegistrySession:
     """Version 2 is champion, and version 3 waits for somebody to approve it."""
     home = restored(prepared_waiting)
-    return Custody(cautious(), home.storage, home.tracking, "ada")
+    return RegistrySession(cautious(), home.storage, home.tracking, "ada")
 
 
 def cautious() -> SystemSpec:

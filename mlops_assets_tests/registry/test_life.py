@@ -12,93 +12,93 @@ from mlops_assets.registry.archive import archive
 from mlops_assets.registry.hash_chain import verify
 from mlops_assets.registry.ledger import Event
 from mlops_assets.registry.rollback import roll_back
-from mlops_assets.registry.session import Custody
+from mlops_assets.registry.session import RegistrySession
 from mlops_assets.registry.version import ChampionDecision
 from mlops_assets.resources.model_registry import ARCHIVED_TAG
 from mlops_assets_tests.platform import Platform, changed, checks
 from mlops_assets_tests.wine import WINE
 
 
-def aliases(custody: Custody) -> dict[str, int]:
-    found = custody.registry.aliases()
-    expected = {alias: version for alias, version in vars(due(custody.ledger, custody.system)).items() if version}
+def aliases(session: RegistrySession) -> dict[str, int]:
+    found = session.registry.aliases()
+    expected = {alias: version for alias, version in vars(due(session.ledger, session.system)).items() if version}
     assert found == expected, "the registry follows the ledger"
     return found
 
 
-def events(custody: Custody) -> list[tuple[Event, int | None, str]]:
-    entries = custody.ledger.entries(custody.system)
-    assert verify(custody.system, entries, custody.registry.noted()).ok
+def events(session: RegistrySession) -> list[tuple[Event, int | None, str]]:
+    entries = session.ledger.entries(session.system)
+    assert verify(session.system, entries, session.registry.noted()).ok
     return [(entry.event, entry.version, entry.actor) for entry in entries]
 
 
-def by(person: str, custody: Custody, **registry: object) -> Custody:
+def by(person: str, session: RegistrySession, **registry: object) -> RegistrySession:
     """The same registry and ledger in another's name, under a changed declaration."""
-    declared = {**custody.spec.registry.model_dump(), **registry}
-    return Custody(changed(custody.spec, registry=declared), custody.store, custody.tracking, person)
+    declared = {**session.spec.registry.model_dump(), **registry}
+    return RegistrySession(changed(session.spec, registry=declared), session.storage, session.tracking, person)
 
 
-def artefact_of(custody: Custody, number: int) -> Path:
-    source = custody.registry.version(number).source
-    found = custody.tracking.fetch(source or "", Path(custody.store.root).parent / f"look{number}")
+def artefact_of(session: RegistrySession, number: int) -> Path:
+    source = session.registry.version(number).source
+    found = session.tracking.fetch(source or "", Path(session.storage.root).parent / f"look{number}")
     (stored,) = [
         path
-        for path in Path(custody.store.root).parent.rglob("artifacts/**/model.skops")
+        for path in Path(session.storage.root).parent.rglob("artifacts/**/model.skops")
         if path.read_bytes() == (found / "model.skops").read_bytes()
     ]
     return stored
 
 
-def test_the_second_champion_leaves_the_first_as_previous(custody: Custody):
-    assert aliases(custody) == {"champion": 2, "previous": 1}
-    assert [event for event, *_ in events(custody)] == ["registered", "verdict", "promoted"] * 2
-    verdict = custody.ledger.latest(custody.system, "verdict", version=2)
+def test_the_second_champion_leaves_the_first_as_previous(session: RegistrySession):
+    assert aliases(session) == {"champion": 2, "previous": 1}
+    assert [event for event, *_ in events(session)] == ["registered", "verdict", "promoted"] * 2
+    verdict = session.ledger.latest(session.system, "verdict", version=2)
     assert verdict and verdict.previous == 1
     assert verdict.details["comparison"]["test"] == "McNemar (exact)"
     assert len(verdict.details["rows_digest"]) == 64
 
 
 def test_a_rollback_puts_the_previous_champion_back_and_keeps_the_other_away(
-    custody: Custody, home: Platform, spec: SystemSpec, tmp_path: Path
+    session: RegistrySession, home: Platform, spec: SystemSpec, tmp_path: Path
 ):
-    entry = roll_back(custody, "complaints from the cellar", tmp_path)
+    entry = roll_back(session, "complaints from the cellar", tmp_path)
     assert (entry.version, entry.previous, entry.generation) == (1, 2, 3)
-    assert aliases(custody) == {"champion": 1, "previous": 2}
-    assert events(custody)[-1] == ("rolled back", 1, "ada")
+    assert aliases(session) == {"champion": 1, "previous": 2}
+    assert events(session)[-1] == ("rolled back", 1, "ada")
     assert home.run(spec, "champion").success
     decision = home.storage.records.latest(ChampionDecision, spec.name)
     assert decision and (decision.decision, decision.champion) == ("kept", 1)
     assert "version 2 was rolled back by ada: complaints from the cellar" in decision.reason
     with pytest.raises(GateRefused, match="the comparison did not find it good enough"):
-        approve(custody, 2, "the cellar was wrong", tmp_path / "a")
-    again = approve(custody, 2, "the cellar was wrong", tmp_path / "b", override=True)
+        approve(session, 2, "the cellar was wrong", tmp_path / "a")
+    again = approve(session, 2, "the cellar was wrong", tmp_path / "b", override=True)
     assert (again.version, again.generation) == (2, 4)
-    assert [event for event, *_ in events(custody)][-3:] == ["refused", "override", "promoted"]
-    assert aliases(custody) == {"champion": 2, "previous": 1}
+    assert [event for event, *_ in events(session)][-3:] == ["refused", "override", "promoted"]
+    assert aliases(session) == {"champion": 2, "previous": 1}
 
 
-def test_a_version_whose_artefact_was_changed_is_not_rolled_back_to(custody: Custody, tmp_path: Path):
-    stored = artefact_of(custody, 1)
-    stored.write_bytes(artefact_of(custody, 2).read_bytes())
+def test_a_version_whose_artefact_was_changed_is_not_rolled_back_to(session: RegistrySession, tmp_path: Path):
+    stored = artefact_of(session, 1)
+    stored.write_bytes(artefact_of(session, 2).read_bytes())
     with pytest.raises(StorageError, match=r"version 1 holds the artefact .{12}, registered was"):
-        roll_back(custody, "why", tmp_path)
-    assert events(custody)[-1] == ("refused", 1, "ada")
-    assert aliases(custody)["champion"] == 2
+        roll_back(session, "why", tmp_path)
+    assert events(session)[-1] == ("refused", 1, "ada")
+    assert aliases(session)["champion"] == 2
 
 
 @pytest.mark.parametrize(
     ("to", "reason", "told"),
     [(2, "why", "version 2 is the champion already"), (7, "why", "no record of version 7"), (1, " ", "needs a reason")],
 )
-def test_a_rollback_without_sense_is_refused(custody: Custody, tmp_path: Path, to: int, reason: str, told: str):
+def test_a_rollback_without_sense_is_refused(session: RegistrySession, tmp_path: Path, to: int, reason: str, told: str):
     with pytest.raises((GateRefused, StorageError), match=told):
-        roll_back(custody, reason, tmp_path, to)
-    assert aliases(custody)["champion"] == 2
+        roll_back(session, reason, tmp_path, to)
+    assert aliases(session)["champion"] == 2
 
 
-def test_where_a_person_decides_a_version_waits_in_staging(waiting: Custody, tmp_path: Path):
+def test_where_a_person_decides_a_version_waits_in_staging(waiting: RegistrySession, tmp_path: Path):
     assert aliases(waiting) == {"champion": 2, "previous": 1, "challenger": 3, "staging": 3}
-    decision = waiting.store.records.latest(ChampionDecision, waiting.system)
+    decision = waiting.storage.records.latest(ChampionDecision, waiting.system)
     assert decision and (decision.decision, decision.champion) == ("requested", 2)
     entry = approve(waiting, 3, "looked at the report", tmp_path)
     assert (entry.version, entry.previous, entry.generation) == (3, 2, 3)
@@ -106,7 +106,7 @@ def test_where_a_person_decides_a_version_waits_in_staging(waiting: Custody, tmp
     assert [event for event, *_ in events(waiting)][-3:] == ["requested", "approved", "promoted"]
 
 
-def test_a_declined_version_leaves_staging(waiting: Custody, tmp_path: Path):
+def test_a_declined_version_leaves_staging(waiting: RegistrySession, tmp_path: Path):
     decline(waiting, 3, "too soon")
     assert aliases(waiting) == {"champion": 2, "previous": 1}
     assert events(waiting)[-1] == ("declined", 3, "ada")
@@ -114,7 +114,7 @@ def test_a_declined_version_leaves_staging(waiting: Custody, tmp_path: Path):
         decline(waiting, 3, "again")
 
 
-def test_the_author_may_be_kept_from_approving(waiting: Custody, tmp_path: Path):
+def test_the_author_may_be_kept_from_approving(waiting: RegistrySession, tmp_path: Path):
     registered = waiting.ledger.latest(waiting.system, "registered", version=3)
     assert registered
     author = by(registered.actor, waiting, approver_differs=True)
@@ -124,14 +124,14 @@ def test_the_author_may_be_kept_from_approving(waiting: Custody, tmp_path: Path)
     assert approve(by("grace", author), 3, "looked at it", tmp_path / "b").version == 3
 
 
-def test_an_approval_of_a_version_judged_against_another_champion_is_refused(waiting: Custody, tmp_path: Path):
+def test_an_approval_of_a_version_judged_against_another_champion_is_refused(waiting: RegistrySession, tmp_path: Path):
     roll_back(waiting, "why", tmp_path / "a")
     with pytest.raises(GateRefused, match="was not judged against champion version 1"):
         approve(waiting, 3, "looked at it", tmp_path / "b")
     assert aliases(waiting) == {"champion": 1, "previous": 2, "challenger": 3}
 
 
-def test_old_versions_are_archived_but_none_that_an_alias_carries(waiting: Custody):
+def test_old_versions_are_archived_but_none_that_an_alias_carries(waiting: RegistrySession):
     waiting.tracking.client.set_registered_model_alias(waiting.system, "cellar", "1")
     assert [version.version for version in archive(waiting, keep=1)] == []
     waiting.tracking.client.delete_registered_model_alias(waiting.system, "cellar")
@@ -141,13 +141,13 @@ def test_old_versions_are_archived_but_none_that_an_alias_carries(waiting: Custo
     assert ARCHIVED_TAG not in waiting.registry.version(1).tags
 
 
-def test_a_bound_that_was_loosened_is_told(custody: Custody, home: Platform):
+def test_a_bound_that_was_loosened_is_told(session: RegistrySession, home: Platform):
     looser = [
         {"metric": "accuracy", "at_least": 0.5},
         {"check": "beats_baseline"},
         {"metric": "log_loss", "at_most": 0.5},
     ]
-    spec = changed(custody.spec, evaluation={"gates": looser}, model={**custody.spec.model.model_dump(), "seed": 9})
+    spec = changed(session.spec, evaluation={"gates": looser}, model={**session.spec.model.model_dump(), "seed": 9})
     result = home.run(spec, "model", "evaluation", "registered_version")
     assert checks(result)["bounds_not_loosened"] is False
     assert result.success, "it warns"
@@ -161,14 +161,14 @@ def test_a_bound_that_was_loosened_is_told(custody: Custody, home: Platform):
 
 
 def test_the_standing_tells_of_the_champion_that_a_person_put_back(
-    custody: Custody, home: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    session: RegistrySession, home: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     from typer.testing import CliRunner
 
     from mlops_assets.cli import app
 
     (home.folder / "lake").mkdir(exist_ok=True)
-    monkeypatch.setenv("MLOPS_DATABASE_URL", custody.store.database_url)
+    monkeypatch.setenv("MLOPS_DATABASE_URL", session.storage.database_url)
     monkeypatch.setenv("DAGSTER_HOME", str(home.folder))
     monkeypatch.setenv("MLOPS_ACTOR", "grace")
     runner = CliRunner()

@@ -17,7 +17,7 @@ from mlops_assets.registry.learner_comparison import rematch
 from mlops_assets.registry.listing import listing
 from mlops_assets.registry.provenance import features_of, model_of
 from mlops_assets.registry.rollback import roll_back
-from mlops_assets.registry.session import Custody
+from mlops_assets.registry.session import RegistrySession
 from mlops_assets.registry.version_comparison import Confrontation, confront
 from mlops_assets_tests.platform import Platform
 
@@ -27,14 +27,14 @@ def folder(home: Platform) -> Path:
     return home.folder / "looked"
 
 
-def states(custody: Custody) -> list[tuple[int, str, list[str]]]:
-    return [(one.version, one.state, one.aliases) for one in listing(custody)]
+def states(session: RegistrySession) -> list[tuple[int, str, list[str]]]:
+    return [(one.version, one.state, one.aliases) for one in listing(session)]
 
 
-def test_every_version_is_listed_with_its_evidence(custody: Custody):
-    assert states(custody) == [(1, "previous", ["previous"]), (2, "champion", ["champion"])]
-    first, second = listing(custody)
-    entry = custody.ledger.latest(custody.system, "registered", version=1)
+def test_every_version_is_listed_with_its_evidence(session: RegistrySession):
+    assert states(session) == [(1, "previous", ["previous"]), (2, "champion", ["champion"])]
+    first, second = listing(session)
+    entry = session.ledger.latest(session.system, "registered", version=1)
     assert entry is not None
     assert (first.registered_at, first.registered_by) == (entry.at, entry.actor)
     assert (first.model_digest, first.report_digest) == (entry.model_digest, entry.report_digest)
@@ -48,32 +48,32 @@ def test_every_version_is_listed_with_its_evidence(custody: Custody):
     assert first.dataset_version < second.dataset_version
 
 
-def test_the_state_follows_the_life_of_a_version(custody: Custody, folder: Path):
-    roll_back(custody, "complaints", folder)
-    assert states(custody) == [(1, "champion", ["champion"]), (2, "previous", ["previous"])]
-    version = custody.version(2)
-    custody.registry.register(version.model_uri, "", {"mlops.report_digest": "by hand"}, "")
-    assert states(custody)[-1] == (3, "foreign", [])
-    custody.tracking.client.delete_model_version(custody.system, "3")
-    custody.ledger.append(custody.entry("requested", "somebody must look", version))
-    custody.settle()
-    assert states(custody)[-1] == (2, "staging", ["previous", "staging"])
-    decline(custody, 2, "not now")
-    custody.registry.point("previous", None)
-    assert states(custody)[-1] == (2, "registered", [])
-    custody.tracking.client.delete_model_version(custody.system, "2")
-    assert states(custody)[-1] == (2, "deleted", [])
+def test_the_state_follows_the_life_of_a_version(session: RegistrySession, folder: Path):
+    roll_back(session, "complaints", folder)
+    assert states(session) == [(1, "champion", ["champion"]), (2, "previous", ["previous"])]
+    version = session.version(2)
+    session.registry.register(version.model_uri, "", {"mlops.report_digest": "by hand"}, "")
+    assert states(session)[-1] == (3, "foreign", [])
+    session.tracking.client.delete_model_version(session.system, "3")
+    session.ledger.append(session.entry("requested", "somebody must look", version))
+    session.settle()
+    assert states(session)[-1] == (2, "staging", ["previous", "staging"])
+    decline(session, 2, "not now")
+    session.registry.point("previous", None)
+    assert states(session)[-1] == (2, "registered", [])
+    session.tracking.client.delete_model_version(session.system, "2")
+    assert states(session)[-1] == (2, "deleted", [])
 
 
-def test_an_archived_version_is_listed_as_such(custody: Custody):
-    custody.registry.point("previous", None)
-    assert [version.version for version in archive(custody, keep=1)] == [1]
-    assert states(custody)[0][:2] == (1, "archived")
+def test_an_archived_version_is_listed_as_such(session: RegistrySession):
+    session.registry.point("previous", None)
+    assert [version.version for version in archive(session, keep=1)] == [1]
+    assert states(session)[0][:2] == (1, "archived")
 
 
-def test_two_versions_are_compared_on_rows_that_neither_was_trained_on(custody: Custody, folder: Path):
-    found = confront(custody, 2, 1, folder)
-    verdict = custody.ledger.latest(custody.system, "verdict", version=2)
+def test_two_versions_are_compared_on_rows_that_neither_was_trained_on(session: RegistrySession, folder: Path):
+    found = confront(session, 2, 1, folder)
+    verdict = session.ledger.latest(session.system, "verdict", version=2)
     assert verdict is not None
     assert found.comparison is not None
     assert found.comparison.model_dump(mode="json") == verdict.details["comparison"]
@@ -93,10 +93,10 @@ def test_two_versions_are_compared_on_rows_that_neither_was_trained_on(custody: 
 
 
 def test_versions_that_share_too_few_rows_are_told_apart_by_their_reports_only(
-    custody: Custody, folder: Path, monkeypatch: pytest.MonkeyPatch
+    session: RegistrySession, folder: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(challenge, "FEWEST_ROWS", 10_000)
-    found = confront(custody, 1, 2, folder)
+    found = confront(session, 1, 2, folder)
     assert (found.comparison, found.standing) == (None, None)
     assert found.lines
     assert found.recommendation.startswith("No recommendation: only ")
@@ -119,14 +119,14 @@ def test_the_recommendation_follows_from_the_standing(standing, missing, guards,
     assert re.match(told, found.recommendation)
 
 
-def test_only_two_known_versions_are_compared(custody: Custody, folder: Path):
+def test_only_two_known_versions_are_compared(session: RegistrySession, folder: Path):
     with pytest.raises(SpecError, match="cannot be compared with itself"):
-        confront(custody, 1, 1, folder)
+        confront(session, 1, 1, folder)
     with pytest.raises(StorageError, match="no record of version 9"):
-        confront(custody, 1, 9, folder)
+        confront(session, 1, 9, folder)
 
 
-def test_the_commands_print_what_was_found(custody: Custody, home: Platform, monkeypatch: pytest.MonkeyPatch):
+def test_the_commands_print_what_was_found(session: RegistrySession, home: Platform, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("DAGSTER_HOME", str(home.folder))
     shell = CliRunner()
     told = json.loads(shell.invoke(app, ["versions", "wine_quality", "--json"]).stdout)
@@ -140,9 +140,9 @@ def test_the_commands_print_what_was_found(custody: Custody, home: Platform, mon
     assert compared["lines"][0]["metric"] == "accuracy"
 
 
-def test_learners_are_compared_over_repeated_splits(custody: Custody, folder: Path):
+def test_learners_are_compared_over_repeated_splits(session: RegistrySession, folder: Path):
     done: list[int] = []
-    found = rematch(custody, 1, 2, 5, folder, done.append)
+    found = rematch(session, 1, 2, 5, folder, done.append)
     assert done == [1, 2, 3, 4, 5]
     assert (found.metric, found.splits) == ("accuracy", 5)
     low, high = found.difference.interval
@@ -150,8 +150,8 @@ def test_learners_are_compared_over_repeated_splits(custody: Custody, folder: Pa
     assert found.difference.p_value == 1
 
 
-def test_a_learner_of_other_features_is_not_fitted_anew(custody: Custody, folder: Path):
-    theirs = features_of(custody.store, model_of(custody.store, custody.version(1)))
-    custody.store.records.append(theirs.model_copy(update={"columns": theirs.columns[1:]}))
+def test_a_learner_of_other_features_is_not_fitted_anew(session: RegistrySession, folder: Path):
+    theirs = features_of(session.storage, model_of(session.storage, session.version(1)))
+    session.storage.records.append(theirs.model_copy(update={"columns": theirs.columns[1:]}))
     with pytest.raises(NotEvaluated, match="version 1 takes other features"):
-        rematch(custody, 1, 2, 2, folder)
+        rematch(session, 1, 2, 2, folder)

@@ -13,7 +13,7 @@ from mlops_assets.evaluation.version import EvaluationReport
 from mlops_assets.model.version import ModelVersion
 from mlops_assets.registry.approval import approve
 from mlops_assets.registry.rollback import roll_back
-from mlops_assets.registry.session import Custody
+from mlops_assets.registry.session import RegistrySession
 from mlops_assets.system import build_system
 from mlops_assets_tests.platform import Platform, changed, failure
 
@@ -81,23 +81,23 @@ def test_the_training_job(home: Platform, unreachable: SystemSpec):
     assert_champion_stands(home, unreachable)
 
 
-def test_the_command_line(waiting: Custody, tmp_path: Path):
+def test_the_command_line(waiting: RegistrySession, tmp_path: Path):
     """What ``mlops approve`` calls: gates were tightened since the version was registered."""
     gates = [{"metric": "log_loss", "at_most": 0.0001}]
     tightened = changed(waiting.spec, evaluation={"gates": gates})
-    strict = Custody(tightened, waiting.store, waiting.tracking, "ada")
+    strict = RegistrySession(tightened, waiting.storage, waiting.tracking, "ada")
     with pytest.raises(GateRefused, match=r"log_loss_at_most is declared with bound 0\.0001"):
         approve(strict, 3, "please", tmp_path, override=True)
     assert waiting.registry.champion() == 2
 
 
-def test_an_approval_of_a_version_that_is_not_registered(waiting: Custody, tmp_path: Path):
+def test_an_approval_of_a_version_that_is_not_registered(waiting: RegistrySession, tmp_path: Path):
     with pytest.raises(StorageError, match="no record of version 9"):
         approve(waiting, 9, "please", tmp_path, override=True)
 
 
-def test_a_missing_report(waiting: Custody, tmp_path: Path):
-    record = waiting.store.records.find(EvaluationReport, waiting.system, waiting.version(3).digest)
+def test_a_missing_report(waiting: RegistrySession, tmp_path: Path):
+    record = waiting.storage.records.find(EvaluationReport, waiting.system, waiting.version(3).digest)
     assert record
     report_file(_home(waiting), record).unlink()
     with pytest.raises(Exception, match=r"report\.json"):
@@ -105,8 +105,8 @@ def test_a_missing_report(waiting: Custody, tmp_path: Path):
     assert waiting.registry.champion() == 2
 
 
-def test_an_edited_report(waiting: Custody, tmp_path: Path):
-    record = waiting.store.records.find(EvaluationReport, waiting.system, waiting.version(3).digest)
+def test_an_edited_report(waiting: RegistrySession, tmp_path: Path):
+    record = waiting.storage.records.find(EvaluationReport, waiting.system, waiting.version(3).digest)
     assert record
     file = report_file(_home(waiting), record)
     edited = json.loads(file.read_text())
@@ -118,8 +118,8 @@ def test_an_edited_report(waiting: Custody, tmp_path: Path):
     assert waiting.ledger.entries(waiting.system)[-1].event == "refused"
 
 
-def test_the_report_of_another_version_copied_in(waiting: Custody, tmp_path: Path):
-    records = waiting.store.records
+def test_the_report_of_another_version_copied_in(waiting: RegistrySession, tmp_path: Path):
+    records = waiting.storage.records
     own, other = (records.find(EvaluationReport, waiting.system, waiting.version(n).digest) for n in (3, 2))
     assert own and other
     home = _home(waiting)
@@ -141,18 +141,18 @@ def test_a_model_without_a_report(home: Platform, spec: SystemSpec):
     assert_champion_stands(home, spec)
 
 
-def test_a_rollback_to_an_edited_report(custody: Custody, home: Platform, tmp_path: Path):
-    record = home.storage.records.find(EvaluationReport, custody.system, custody.version(1).digest)
+def test_a_rollback_to_an_edited_report(session: RegistrySession, home: Platform, tmp_path: Path):
+    record = home.storage.records.find(EvaluationReport, session.system, session.version(1).digest)
     assert record
     file = report_file(home, record)
     file.write_text(file.read_text().replace('"passed"', '"passed" ', 1))
     with pytest.raises(StorageError, match="it was changed"):
-        roll_back(custody, "please", tmp_path)
-    assert custody.registry.champion() == 2
+        roll_back(session, "please", tmp_path)
+    assert session.registry.champion() == 2
 
 
-def _home(custody: Custody) -> Platform:
-    return Platform(Path(custody.store.root).parent)
+def _home(session: RegistrySession) -> Platform:
+    return Platform(Path(session.storage.root).parent)
 
 
 def _with_notification(home: Platform) -> dict[str, Any]:
