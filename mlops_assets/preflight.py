@@ -15,7 +15,7 @@ def check_code(spec: SystemSpec) -> None:
 
     for key, path in (("dataset.sample", spec.dataset.sample), ("features.engineer", spec.features.engineer)):
         if path is not None:
-            load_object(path, wanted_by=f"{spec.name}: {key}")
+            load_object(path, requested_by=f"{spec.name}: {key}")
     check_estimator(spec)
 
 

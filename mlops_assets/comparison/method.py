@@ -18,6 +18,9 @@ it finds a difference more often than stated where errors have long tails or cla
 FEWEST_RESAMPLES = 2000
 """``auto`` draws at least this many: the ends of an interval lie in the tails."""
 
+METRIC_OF = {"delong": "roc_auc", "mcnemar": "accuracy"}
+"""The metric of a method that is not for every metric."""
+
 TESTED = {"delong": "roc_auc of two classes", "mcnemar": "accuracy"}
 """What a method that is not for every metric is for."""
 

@@ -37,7 +37,7 @@ def land_sample(storage: "Storage", spec: "SystemSpec") -> Landed:
         raise SpecError(
             f"{spec.name!r} declares no dataset.sample. Remedy: name a file to land, or declare the function"
         )
-    frame = load_object(spec.dataset.sample, wanted_by=f"{spec.name}: dataset.sample")()
+    frame = load_object(spec.dataset.sample, requested_by=f"{spec.name}: dataset.sample")()
     content = _as_csv(frame, spec.dataset.sample)
     return Zone(storage, spec.name).receive(io.BytesIO(content), f"{spec.name}_sample.csv", len(content), None)
 

@@ -156,3 +156,8 @@ class DatasetSpec(Declared):
             if name not in self.columns:
                 raise Mistake(("key", index), f"{name!r} is not a declared column. {allowed}")
         return self
+
+    @property
+    def declared_classes(self) -> int:
+        """How many values the target may take; 0 where none are listed."""
+        return len(self.columns[self.target].allowed or [])

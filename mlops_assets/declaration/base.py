@@ -1,6 +1,7 @@
 """The base of every part of a declaration, and the dotted paths that point from YAML into Python."""
 
 import importlib
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
@@ -14,6 +15,9 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 DottedPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*([.:][A-Za-z_]\w*)$")]
 """``package.module.Object`` or ``package.module:object``; imported at the start of a run, never while loading."""
+
+Loc = tuple[str | int, ...]
+"""Path of a key in a declaration."""
 
 EXTRAS = {
     "catboost": "boosters",
@@ -34,17 +38,21 @@ class Declared(BaseModel):
 class Mistake(ValueError):
     """A mistake that only several keys together show; ``loc`` is the path of the key to mend."""
 
-    def __init__(self, loc: tuple[str | int, ...], message: str) -> None:
+    def __init__(self, loc: Loc, message: str) -> None:
         super().__init__(message)
         self.loc = loc
 
+    def below(self, *keys: str | int) -> "Mistake":
+        """The same mistake, seen from the declaration that holds this part below ``keys``."""
+        return Mistake((*keys, *self.loc), str(self))
 
-def one_of(names: Any) -> str:
+
+def one_of(names: Iterable[object]) -> str:
     """The allowed names as a readable list."""
     return ", ".join(sorted(map(str, names)))
 
 
-def load_object(path: str, wanted_by: str) -> Any:
+def load_object(path: str, requested_by: str) -> Any:
     """Import what ``path`` points at.
 
     Raises:
@@ -58,9 +66,9 @@ def load_object(path: str, wanted_by: str) -> Any:
         package = module_name.split(".")[0]
         if package in EXTRAS and error.name == package:
             raise MissingExtra(package, EXTRAS[package]) from error
-        raise SpecError(f"{wanted_by}: {path!r} does not import: {error}") from error
+        raise SpecError(f"{requested_by}: {path!r} does not import: {error}") from error
     try:
         return getattr(module, attribute)
     except AttributeError as error:
         public = one_of(name for name in dir(module) if not name.startswith("_"))
-        raise SpecError(f"{wanted_by}: {module_name!r} has no {attribute!r}. It has: {public}") from error
+        raise SpecError(f"{requested_by}: {module_name!r} has no {attribute!r}. It has: {public}") from error

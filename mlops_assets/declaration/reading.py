@@ -6,18 +6,20 @@ from functools import cache
 from inspect import isclass
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from mlops_assets.declaration.base import Mistake, one_of
+from mlops_assets.declaration.base import Loc, Mistake, one_of
 from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import SpecError
 
+if TYPE_CHECKING:
+    from dagster_shared.yaml_utils.source_position import SourcePositionTree
+    from pydantic_core import ErrorDetails
+
 COMPONENT = "mlops_assets.component.MLSystem"
 SHIPPED = Path(__file__).parents[1] / "defs"
-
-Loc = tuple[str | int, ...]
 
 
 def read_declaration(path: Path, among: Iterable[Path] = ()) -> SystemSpec:
@@ -42,7 +44,7 @@ def read_declaration(path: Path, among: Iterable[Path] = ()) -> SystemSpec:
     return spec
 
 
-def parse(attributes: Any, line_of: Callable[[Loc], str]) -> SystemSpec:
+def parse(attributes: object, line_of: Callable[[Loc], str]) -> SystemSpec:
     """A SystemSpec from raw ``attributes``; ``line_of`` names the file and line of a key path."""
     try:
         return SystemSpec.model_validate(attributes)
@@ -51,10 +53,12 @@ def parse(attributes: Any, line_of: Callable[[Loc], str]) -> SystemSpec:
         raise SpecError("\n".join(_sentence(detail, line_of) for detail in details)) from error
 
 
-def line_finder(positions: Any, path: Path) -> Callable[[Loc], str]:
+def line_finder(positions: "SourcePositionTree | None", path: Path) -> Callable[[Loc], str]:
     """Finds ``file:line`` of the closest key that exists at or above a key path below ``attributes``."""
 
     def line_of(loc: Loc) -> str:
+        if positions is None:
+            return str(path)
         node = positions
         for key in ("attributes", *loc):
             if key not in node.children:
@@ -100,11 +104,11 @@ def require_unique(name: str, path: Path, folders: Iterable[Path], line_of: Call
 
 @cache
 def _name_in(path: Path, _: int) -> str | None:
-    found = re.search(r"^  name:\s*[\"']?(\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
-    return found[1] if found else None
+    name = re.search(r"^  name:\s*[\"']?(\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return name[1] if name else None
 
 
-def _sentence(detail: Any, line_of: Callable[[Loc], str]) -> str:
+def _sentence(detail: "ErrorDetails", line_of: Callable[[Loc], str]) -> str:
     loc: Loc = detail["loc"]
     cause = detail.get("ctx", {}).get("error")
     if isinstance(cause, Mistake):
@@ -121,7 +125,7 @@ def _sentence(detail: Any, line_of: Callable[[Loc], str]) -> str:
 
 
 def _allowed_keys(loc: Loc) -> list[str]:
-    kind: Any = SystemSpec
+    kind: object = SystemSpec
     for key in loc:
         model = _model(kind)
         kind = model.model_fields[str(key)].annotation if model else get_args(kind)[-1]
@@ -129,6 +133,6 @@ def _allowed_keys(loc: Loc) -> list[str]:
     return list(model.model_fields) if model else []
 
 
-def _model(kind: Any) -> type[BaseModel] | None:
+def _model(kind: object) -> type[BaseModel] | None:
     arms = get_args(kind) if isinstance(kind, UnionType) else (kind,)
     return next((arm for arm in arms if isclass(arm) and not get_args(arm) and issubclass(arm, BaseModel)), None)

@@ -1,12 +1,15 @@
 """What a system declares about its evaluation: the gates are the one place where bounds live."""
 
 import re
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field, model_validator
 
-from mlops_assets.declaration.base import Declared, Mistake, one_of
-from mlops_assets.metrics.catalogue import METRICS
+from mlops_assets.dataset.spec import DatasetSpec
+from mlops_assets.declaration.base import Declared, Loc, Mistake, Task, one_of
+from mlops_assets.evaluation.diagnosis_catalogue import diagnoses_of, measures_of
+from mlops_assets.metrics.catalogue import BINARY_ONLY, METRICS, metrics_of
 from mlops_assets.verdict import Severity, Side
 
 CHECKS = ("beats_baseline",)
@@ -108,3 +111,44 @@ class EvaluationSpec(Declared):
     """Bootstrap resamples behind every interval."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     """Coverage of every interval."""
+
+    def named_columns(self) -> Iterator[tuple[Loc, str]]:
+        """Every dataset column that is named here, with the key that names it."""
+        yield from ((("protected", index), name) for index, name in enumerate(self.protected))
+        for index, gate in enumerate(self.gates):
+            if gate.slice:
+                yield ("gates", index, "slice", "column"), gate.slice.column
+
+    def mistakes(self, task: Task, dataset: DatasetSpec) -> Iterator[Mistake]:
+        """Metrics, diagnoses and measures that are not of the task, and gates declared twice."""
+        for index, gate in enumerate(self.gates):
+            yield from metric_mistakes(("gates", index, "metric"), gate.metric, task, dataset)
+        names = [gate.name for gate in self.gates]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                yield Mistake(("gates", index), f"a gate {name!r} is declared twice")
+        for index, name in enumerate(self.diagnoses or []):
+            if name not in diagnoses_of(task):
+                message = f"{name!r} is no {task} diagnosis. It has: {one_of(diagnoses_of(task))}"
+                yield Mistake(("diagnoses", index), message)
+        for index, gate in enumerate(self.gates):
+            yield from measure_mistakes(("gates", index, "measure"), gate.measure, task)
+
+
+def metric_mistakes(loc: Loc, metric: str | None, task: Task, dataset: DatasetSpec) -> Iterator[Mistake]:
+    """Why ``metric``, declared at ``loc``, cannot be computed for this task and target."""
+    if metric is None:
+        return
+    if metric not in METRICS:
+        yield Mistake(loc, f"{metric!r} is not a metric. Metrics: {one_of(metrics_of(task))}")
+    elif METRICS[metric].task != task:
+        yield Mistake(loc, f"{metric!r} is not a {task} metric. Metrics: {one_of(metrics_of(task))}")
+    elif metric in BINARY_ONLY and dataset.declared_classes > 2:
+        remedy = f"; use {metric}_macro" if f"{metric}_macro" in METRICS else ""
+        yield Mistake(loc, f"{metric!r} is for two classes{remedy}")
+
+
+def measure_mistakes(loc: Loc, measure: str | None, task: Task) -> Iterator[Mistake]:
+    """Why ``measure``, declared at ``loc``, is none of this task's diagnoses."""
+    if measure is not None and measure not in measures_of(task):
+        yield Mistake(loc, f"{measure!r} is not a measure. Measures: {one_of(measures_of(task))}")

@@ -1,11 +1,13 @@
 """What a system declares about its features and their split."""
 
+from collections.abc import Iterator
 from datetime import date
 from typing import Literal
 
 from pydantic import Field, model_validator
 
-from mlops_assets.declaration.base import Declared, DottedPath, Mistake
+from mlops_assets.dataset.spec import DatasetSpec
+from mlops_assets.declaration.base import Declared, DottedPath, Loc, Mistake
 
 
 class SplitSpec(Declared):
@@ -40,6 +42,11 @@ class SplitSpec(Declared):
             raise Mistake(("validation_from",), f"{self.validation_from} is not before test_from {self.test_from}")
         return self
 
+    @property
+    def has_validation(self) -> bool:
+        """Whether any rows validate."""
+        return self.validation > 0 or self.validation_from is not None
+
 
 class LeakageSpec(Declared):
     """When a single feature, or two together, say too much about the target."""
@@ -71,3 +78,32 @@ class FeaturesSpec(Declared):
     """Which rows train, validate and test."""
     leakage: LeakageSpec = LeakageSpec()
     """When a single feature says too much."""
+
+    def used_columns(self, dataset: DatasetSpec) -> list[str]:
+        """Dataset columns that features are made from, in declared order."""
+        if self.columns is not None:
+            return list(self.columns)
+        left_out = {dataset.target, *dataset.key, *self.exclude, self.split.group, self.split.time}
+        return [name for name, column in dataset.columns.items() if name not in left_out and not column.post_outcome]
+
+    def named_columns(self) -> Iterator[tuple[Loc, str]]:
+        """Every dataset column that is named here, with the key that names it."""
+        for key, name in (("group", self.split.group), ("time", self.split.time)):
+            if name is not None:
+                yield ("split", key), name
+        for key, names in (("columns", self.columns or []), ("exclude", self.exclude)):
+            yield from (((key, index), name) for index, name in enumerate(names))
+
+    def mistakes(self, dataset: DatasetSpec) -> Iterator[Mistake]:
+        """What does not fit the dataset, all named columns being declared."""
+        time = self.split.time
+        if time and dataset.columns[time].type not in ("date", "datetime"):
+            message = f"{time!r} is {dataset.columns[time].type}; a date or datetime is needed"
+            yield Mistake(("split", "time"), message)
+        for index, name in enumerate(self.columns or []):
+            if name == dataset.target:
+                yield Mistake(("columns", index), f"{name!r} is the target")
+            if dataset.columns[name].post_outcome:
+                yield Mistake(("columns", index), f"{name!r} is known only after the outcome (post_outcome)")
+        if not self.used_columns(dataset):
+            yield Mistake((), "no column is left to make features from")

@@ -1,10 +1,14 @@
 """What a system declares about its model."""
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from mlops_assets.declaration.base import Declared, DottedPath, Mistake
+from mlops_assets.dataset.spec import DatasetSpec
+from mlops_assets.declaration.base import Declared, DottedPath, Loc, Mistake, Task, one_of
+from mlops_assets.features.spec import SplitSpec
+from mlops_assets.metrics.catalogue import METRICS, metrics_of
 from mlops_assets.model.conformal import Sets
 
 
@@ -56,6 +60,15 @@ class ThresholdSpec(Declared):
             return self.maximise or ""
         return f"cost per row ({self.cost.false_positive:g} false positive, {self.cost.false_negative:g} missed)"
 
+    def mistakes(self, dataset: DatasetSpec) -> Iterator[Mistake]:
+        """What does not fit the target of ``dataset``."""
+        if dataset.declared_classes > 2:
+            yield Mistake((), f"a threshold is for two classes, {dataset.target!r} has {dataset.declared_classes}")
+        of_labels = [name for name in metrics_of("classification") if METRICS[name].needs == "labels"]
+        if self.maximise and self.maximise not in of_labels:
+            message = f"{self.maximise!r} is not a metric of predicted labels. Metrics: {one_of(of_labels)}"
+            yield Mistake(("maximise",), message)
+
 
 class IntervalsSpec(Declared):
     """Prediction intervals or label sets that cover the truth as often as stated (split conformal)."""
@@ -67,6 +80,22 @@ class IntervalsSpec(Declared):
     by: str = "none"
     """Whose coverage is held each on its own (Mondrian): ``prediction`` for quarters of the predicted value, or every
     class; or a dataset column of categories."""
+
+    @property
+    def column(self) -> str | None:
+        """The dataset column that ``by`` names, if it names one."""
+        return None if self.by in ("none", "prediction") else self.by
+
+    def mistakes(self, dataset: DatasetSpec) -> Iterator[Mistake]:
+        """Why the column cannot tell rows apart when they are predicted."""
+        if self.column is None:
+            return
+        name, column = self.column, dataset.columns[self.column]
+        if name == dataset.target or column.post_outcome:
+            message = f"{name!r} is known only after the outcome, when intervals are no longer asked for"
+            yield Mistake(("by",), message)
+        if column.type not in ("boolean", "integer", "string"):
+            yield Mistake(("by",), f"{name!r} is {column.type}; intervals are by a boolean, integer or string column")
 
 
 class ModelSpec(Declared):
@@ -95,3 +124,20 @@ class ModelSpec(Declared):
     """Intervals or label sets fitted on validation rows and stored with the model; null: none."""
     onnx: Literal["auto", "required", "off"] = "auto"
     """``auto``: an ONNX copy where it converts and predicts equally; ``required``: fail without one."""
+
+    def named_columns(self) -> Iterator[tuple[Loc, str]]:
+        """Every dataset column that is named here, with the key that names it."""
+        if self.intervals and self.intervals.column:
+            yield ("intervals", "by"), self.intervals.column
+
+    def mistakes(self, task: Task, dataset: DatasetSpec, split: SplitSpec) -> Iterator[Mistake]:
+        """What does not fit the task, the target or the split."""
+        for key, declared in (("calibration", self.calibration != "none"), ("threshold", self.threshold is not None)):
+            if declared and task != "classification":
+                yield Mistake((key,), f"{key} is for classification, the task is {task}")
+            if declared and not split.has_validation:
+                yield Mistake((key,), f"{key} needs validation rows, features.split.validation is 0")
+        if self.threshold:
+            yield from (mistake.below("threshold") for mistake in self.threshold.mistakes(dataset))
+        if self.intervals:
+            yield from (mistake.below("intervals") for mistake in self.intervals.mistakes(dataset))

@@ -1,12 +1,18 @@
 """What a system declares about registration, promotion and the life of its versions."""
 
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from mlops_assets.comparison.cost import CostSpec
-from mlops_assets.declaration.base import Declared, Mistake, one_of
-from mlops_assets.evaluation.spec import SliceSpec
+from mlops_assets.comparison.method import METRIC_OF, Method
+from mlops_assets.dataset.spec import DatasetSpec
+from mlops_assets.declaration.base import Declared, Loc, Mistake, Task, one_of
+from mlops_assets.evaluation.diagnosis_catalogue import UNDIRECTED
+from mlops_assets.evaluation.spec import SliceSpec, measure_mistakes, metric_mistakes
+from mlops_assets.features.spec import SplitSpec
+from mlops_assets.metrics.catalogue import primary_metric
 
 ENVIRONMENTS = ("local", "ci", "staging", "prod")
 Promotion = Literal["automatic", "approval"]
@@ -38,6 +44,13 @@ class GuardSpec(Declared):
         where = f" where {self.slice.column} is {self.slice.equals!r}" if self.slice else ""
         return f"{self.metric or self.measure}{where}"
 
+    def mistakes(self, task: Task, dataset: DatasetSpec) -> Iterator[Mistake]:
+        """Why its number cannot rank two models of this task."""
+        yield from metric_mistakes(("metric",), self.metric, task, dataset)
+        yield from measure_mistakes(("measure",), self.measure, task)
+        if self.measure in UNDIRECTED:
+            yield Mistake(("measure",), f"of {self.measure!r} neither more nor less is better")
+
 
 class RegistrySpec(Declared):
     """How a challenger is compared with the champion, and who decides."""
@@ -46,7 +59,7 @@ class RegistrySpec(Declared):
     """Metric of the comparison; by default accuracy or mean absolute error."""
     cost: CostSpec | None = None
     """What a wrong prediction costs; the mean cost is then what is compared instead of a metric."""
-    method: Literal["auto", "bootstrap", "bca", "delong", "mcnemar"] = "auto"
+    method: Method = "auto"
     """Method of the interval. ``auto``: DeLong for roc_auc of two classes, McNemar for accuracy, else a paired
     bootstrap."""
     margin: float = Field(default=0.0, ge=0)
@@ -81,3 +94,30 @@ class RegistrySpec(Declared):
         if isinstance(self.promotion, dict):
             return self.promotion.get(environment, "automatic")
         return self.promotion
+
+    def named_columns(self) -> Iterator[tuple[Loc, str]]:
+        """Every dataset column that is named here, with the key that names it."""
+        for index, guard in enumerate(self.guards):
+            if guard.slice:
+                yield ("guards", index, "slice", "column"), guard.slice.column
+
+    def mistakes(self, task: Task, dataset: DatasetSpec, split: SplitSpec) -> Iterator[Mistake]:
+        """What of the comparison and its guards does not fit the task, the target or the split."""
+        yield from metric_mistakes(("metric",), self.metric, task, dataset)
+        if self.cost and task == "regression":
+            yield Mistake(("cost",), "costs are of classes, the task is regression")
+        if self.cost and self.metric:
+            yield Mistake(("cost",), f"the comparison is by cost or by metric {self.metric!r}, not both")
+        yield from self._unsuited_method(task, split)
+        for index, guard in enumerate(self.guards):
+            yield from (mistake.below("guards", index) for mistake in guard.mistakes(task, dataset))
+
+    def _unsuited_method(self, task: Task, split: SplitSpec) -> Iterator[Mistake]:
+        if self.method not in METRIC_OF:
+            return
+        suited, compared = METRIC_OF[self.method], primary_metric(task, self.metric)
+        if self.cost or compared != suited:
+            subject = "the cost" if self.cost else f"metric {compared!r}"
+            yield Mistake(("method",), f"{self.method!r} is for {suited}, compared is {subject}")
+        if split.group:
+            yield Mistake(("method",), f"{self.method!r} is for rows without groups. Use 'auto'")
