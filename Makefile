@@ -3,12 +3,13 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 SYSTEM ?= wine_quality
+NAME ?= all
 
 export DAGSTER_HOME ?= $(CURDIR)/.mlops
 export MLFLOW_DISABLE_TELEMETRY := true
 unexport PYTHONDONTWRITEBYTECODE # bytecode halves the time of every import
 
-.PHONY: demo test ui lint format bench clean
+.PHONY: demo test soak ui lint format bench clean
 
 demo: $(VENV)/installed
 	@$(BIN)/mlops land $(SYSTEM)
@@ -16,7 +17,10 @@ demo: $(VENV)/installed
 	@$(BIN)/mlops report $(SYSTEM)
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=40
+
+soak: $(VENV)/installed
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --soak $(NAME) --soak-page docs/soak.md
 
 ui: $(VENV)/installed
 	@$(BIN)/mlops instance > /dev/null

@@ -1,6 +1,7 @@
 """What every test may use: a storage of its own, and the real datasets where they are present."""
 
 import os
+import shutil
 from pathlib import Path
 
 import hypothesis
@@ -13,6 +14,7 @@ hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")
 
 REPOSITORY = Path(__file__).parents[1]
+pytest_plugins = ["mlops_assets_tests.soak"]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -20,6 +22,12 @@ def pytest_runtest_setup() -> None:
     """MLflow exports the tracking URI it was last given; the next test's child processes must not inherit it."""
     for variable in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
         os.environ.pop(variable, None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: of two workers that take file by file, none ends long after the other."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture
@@ -57,3 +65,26 @@ def wine():
     from mlops_assets.declaration.reading import SHIPPED, find_system
 
     return find_system("wine_quality", [SHIPPED])
+
+
+@pytest.fixture(scope="session")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A folder with a champion and a batch that waits, and a copy of it to start every case from."""
+    from mlops_assets_tests.crash import Child
+    from mlops_assets_tests.wine import base
+
+    top = tmp_path_factory.mktemp("pristine")
+    here, copy = top / "here", top / "copy"
+    here.mkdir()
+    Child(base, here, log=top / "log").result()
+    shutil.copytree(here, copy)
+    return here, copy
+
+
+@pytest.fixture
+def folder(pristine: tuple[Path, Path]) -> Path:
+    """The prepared folder, at the same path in every case: MLflow keeps absolute artefact URIs."""
+    here, copy = pristine
+    shutil.rmtree(here)
+    shutil.copytree(copy, here)
+    return here

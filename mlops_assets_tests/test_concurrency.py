@@ -1,6 +1,5 @@
 """Two runs of one system at once: nothing is doubled, one promotion wins, and the alias follows the ledger."""
 
-import shutil
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -18,28 +17,9 @@ from mlops_assets.storage.records import RecordStore
 from mlops_assets.storage.storage import Storage
 from mlops_assets_tests.crash import CONTEXT, Child, Moment
 from mlops_assets_tests.platform import Platform
-from mlops_assets_tests.wine import ROWS, WINE, Ran, State, base, land_sample, platform, run, spec, state
+from mlops_assets_tests.wine import ROWS, WINE, Ran, State, land_sample, platform, run, spec, state
 
 AT_ONCE = 4
-
-
-@pytest.fixture(scope="module")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A folder with a champion and a batch that waits, and a copy of it to start every case from."""
-    top = tmp_path_factory.mktemp("concurrency")
-    here, copy = top / "here", top / "copy"
-    here.mkdir()
-    Child(base, here, log=top / "log").result()
-    shutil.copytree(here, copy)
-    return here, copy
-
-
-@pytest.fixture
-def folder(pristine: tuple[Path, Path]) -> Path:
-    here, copy = pristine
-    shutil.rmtree(here)
-    shutil.copytree(copy, here)
-    return here
 
 
 def test_two_runs_at_once_over_a_champion_make_one_version_and_one_promotion(folder: Path, tmp_path: Path):

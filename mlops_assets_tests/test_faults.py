@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -19,7 +19,7 @@ import requests
 from mlops_assets.resources.instance import prepare_instance
 from mlops_assets.settings import Settings
 from mlops_assets_tests.crash import Child, Killed, Moment, command
-from mlops_assets_tests.wine import ROWS, WINE, State, base, run, state, state_then_run
+from mlops_assets_tests.wine import ROWS, WINE, State, run, state, state_then_run
 
 DATASET, FEATURES, MODEL = "mlops_assets.dataset", "mlops_assets.features", "mlops_assets.model"
 REGISTRY, RESOURCES = "mlops_assets.registry", "mlops_assets.resources"
@@ -40,26 +40,18 @@ MOMENTS = {
     "aliases moved, not noted": Moment("entering", f"{RESOURCES}.model_registry:Registry.note", call=2),
     "aliases noted, decision not recorded": Moment("leaving", f"{REGISTRY}.ledger:Ledger.deliver", call=2),
 }
+REPRESENTATIVES = (
+    "rows committed, fate of the batch not recorded",
+    "model logged, not recorded",
+    "version made, not recorded",
+    "promotion in the ledger, no alias moved",
+)
+"""Of every store one moment between it and the next: these are killed in the ordinary run too."""
 
 
-@pytest.fixture(scope="module")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A folder with a champion and a batch that waits, and a copy of it to start every case from."""
-    folder = tmp_path_factory.mktemp("faults")
-    here, copy = folder / "here", folder / "copy"
-    here.mkdir()
-    Child(base, here, log=folder / "log").result()
-    shutil.copytree(here, copy)
-    return here, copy
-
-
-@pytest.fixture
-def folder(pristine: tuple[Path, Path]) -> Path:
-    """The prepared folder, at the same path in every case: MLflow keeps absolute artefact URIs."""
-    here, copy = pristine
-    shutil.rmtree(here)
-    shutil.copytree(copy, here)
-    return here
+def repeated(name: str) -> Any:
+    marks = () if name in REPRESENTATIVES else pytest.mark.soak("kills")
+    return pytest.param(MOMENTS[name], id=name, marks=marks)
 
 
 @dataclass(frozen=True)
@@ -82,8 +74,9 @@ def mlflow_server(folder: Path) -> Iterator[Server]:
     store = ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", "--no-serve-artifacts"]
     place = ["--default-artifact-root", str(folder / "artifacts"), "--host", "127.0.0.1", "--port", port]
     words = [sys.executable, "-m", "mlflow", "server", "--workers", "1", *store, *place]
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     with (folder.parent / "server.log").open("w") as log:
-        process = subprocess.Popen(words, start_new_session=True, stdout=log, stderr=log)
+        process = subprocess.Popen(words, env=environment, start_new_session=True, stdout=log, stderr=log)
     server = Server(f"http://127.0.0.1:{port}", process.pid)
     try:
         wait_for(server, process)
@@ -106,7 +99,7 @@ def wait_for(server: Server, process: subprocess.Popen) -> None:
             time.sleep(0.1)
 
 
-@pytest.mark.parametrize("moment", MOMENTS.values(), ids=MOMENTS)
+@pytest.mark.parametrize("moment", [repeated(name) for name in MOMENTS])
 def test_a_run_killed_at_this_moment_is_made_good_by_the_next(folder: Path, moment: Moment):
     log = folder.parent / "log"
     with pytest.raises(Killed):
@@ -117,7 +110,7 @@ def test_a_run_killed_at_this_moment_is_made_good_by_the_next(folder: Path, mome
     assert_everything_once(after)
 
 
-@pytest.mark.slow
+@pytest.mark.soak("kills")
 def test_dagsters_own_command_killed_is_made_good_by_mlops_run(folder: Path):
     environment = {"DAGSTER_HOME": str(folder), "MLOPS_ENV": "local"}
     prepare_instance(Settings(DAGSTER_HOME=folder))  # pyright: ignore[reportCallIssue]
@@ -141,7 +134,10 @@ def test_dagsters_own_command_killed_is_made_good_by_mlops_run(folder: Path):
 @pytest.mark.parametrize(
     ("stage", "moment"),
     [
-        ("model", Moment("entering", f"{RESOURCES}.tracking:MlflowTracking.log_model")),
+        pytest.param(
+            *("model", Moment("entering", f"{RESOURCES}.tracking:MlflowTracking.log_model")),
+            marks=pytest.mark.soak("kills"),
+        ),
         ("registered_version", Moment("entering", f"{RESOURCES}.model_registry:Registry.register")),
     ],
 )
