@@ -1,9 +1,10 @@
 """What the evaluation stage publishes: one report, bound to exactly one model and one features version."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from mlops_assets.evaluation.gate_format import upgraded_gate
 from mlops_assets.storage.records import Record
 from mlops_assets.verdict import Verdict
 
@@ -39,3 +40,7 @@ class EvaluationReport(Record):
     """Test rows."""
     metrics: list[MetricSummary]
     verdicts: list[Verdict]
+
+    @classmethod
+    def upgraded(cls, body: dict[str, Any]) -> dict[str, Any]:
+        return {**body, "verdicts": [upgraded_gate(verdict) for verdict in body["verdicts"]]}

@@ -129,7 +129,7 @@ class RecordStore:
     def _load(self, kind: type[R], body: str) -> R:
         try:
             return kind.model_validate(kind.upgraded(json.loads(body)))
-        except ValueError as error:
+        except (ValueError, TypeError, KeyError) as error:
             raise StorageError(
                 f"A stored {kind.stage!r} record cannot be read by this release: {error}. "
                 "Remedy: run the release that wrote it, or materialise the stage again."

@@ -24,7 +24,7 @@ class Now(Record):
 
     @classmethod
     def upgraded(cls, body: dict[str, Any]) -> dict[str, Any]:
-        return body if "hue" in body else {**body, "hue": body.pop("colour")}
+        return {"hue" if name == "colour" else name: value for name, value in body.items()}
 
 
 @pytest.fixture

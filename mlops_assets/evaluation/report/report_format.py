@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mlops_assets.errors import StorageError
+from mlops_assets.evaluation.gate_format import upgraded_gate
 from mlops_assets.evaluation.report.report import FORMAT, Report
 
 Body = dict[str, Any]
@@ -19,7 +20,7 @@ def read_report(stored: bytes | str) -> Report:
     """
     try:
         return Report.model_validate(_upgraded(json.loads(stored)))
-    except ValueError as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise StorageError(
             f"The stored report cannot be read by this release: {error}. "
             "Remedy: run the release that wrote it, or materialise evaluation again"
@@ -38,7 +39,8 @@ def _upgraded(body: Body) -> Body:
 
 
 def _from_1(body: Body) -> Body:
-    return body
+    """Gates had their side in their name only."""
+    return {**body, "gates": [upgraded_gate(gate) for gate in body["gates"]]}
 
 
 UPGRADES: tuple[Callable[[Body], Body], ...] = (_from_1,)
