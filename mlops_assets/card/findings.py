@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from mlops_assets.card.document import Block, Cell, Section, Table, Text, listed, verdicts
 from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES, diagnoses_of
-from mlops_assets.evaluation.report.summary import UNKNOWN
 from mlops_assets.metrics.formatting import figure
 
 if TYPE_CHECKING:
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
     from mlops_assets.metrics.intervals import Interval
 
 MOST_ROWS = 12
-SIGNIFICANT, WORSE = "significant", "worse"
-"""Column of the table of slices, and what stands there."""
+GAPS, SIGNIFICANT, WORSE = "gaps", "significant", "worse"
+"""Table of the slices, its column, and what stands there."""
 OWN_SECTION = ("fairness", "conformal")
 """Diagnoses that have a section of their own."""
 
@@ -160,11 +159,11 @@ def _shortened(table: "Numbers") -> Table:
 
 def _worse_slices(report: "Report") -> list[Block]:
     found = _diagnosis(report, "slices")
-    judged = [table for table in (found.tables if found else ()) if SIGNIFICANT in table.columns]
-    worse = [row for table in judged for row in table.rows if row[table.columns.index(SIGNIFICANT)] == WORSE]
-    if not worse:
+    table = found.table(GAPS) if found else None
+    if table is None:
         return []
-    return [Table(caption="Slices that are significantly worse", columns=judged[0].columns, rows=worse)]
+    worse = [row for row, word in zip(table.rows, table.column(SIGNIFICANT), strict=True) if word == WORSE]
+    return [Table(caption="Slices that are significantly worse", columns=table.columns, rows=worse)] if worse else []
 
 
 def _unexamined(report: "Report") -> Iterator[tuple[str, str]]:
@@ -174,8 +173,8 @@ def _unexamined(report: "Report") -> Iterator[tuple[str, str]]:
     if not report.importance.features:
         yield "Permutation importance", report.importance.note
     for diagnosis in report.diagnoses:
-        if diagnosis.headline.startswith(UNKNOWN):
-            yield diagnosis.title, diagnosis.headline.removeprefix(UNKNOWN)
+        if diagnosis.reason:
+            yield diagnosis.title, f"{diagnosis.reason}."
             continue
         for measure in diagnosis.measures:
             if measure.value is None:

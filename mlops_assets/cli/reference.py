@@ -3,7 +3,6 @@
 import inspect
 from collections.abc import Iterator
 from enum import Enum
-from importlib import import_module
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin
 
@@ -45,10 +44,9 @@ def diagnoses_page() -> str:
     """Every diagnosis and the measures a gate can name."""
     tables = []
     for name, info in DIAGNOSES.items():
-        module = import_module(f"mlops_assets.evaluation.diagnoses.{name}")
         where = "in every report" if info.standard else "where declared"
-        rows = [f"| `{name}.{measure}` | {_cell(module.MEASURES[measure])} |" for measure in info.measures]
-        head = [f"## {module.TITLE}\n", f"`{name}`, {' and '.join(sorted(info.tasks))}, {where}.\n"]
+        rows = [f"| `{name}.{key}` | {_cell(measure.meaning)} |" for key, measure in info.measures.items()]
+        head = [f"## {info.title}\n", f"`{name}`, {' and '.join(sorted(info.tasks))}, {where}.\n"]
         tables.append("\n".join([*head, "| measure | what |", "|---|---|", *rows, ""]))
     return "\n".join([f"{HEAD}# Diagnoses\n", *tables])
 

@@ -9,7 +9,7 @@ from mlops_assets.evaluation import gate_history
 from mlops_assets.evaluation.diagnoses import preparation
 from mlops_assets.evaluation.diagnoses.importance import permutation_importance
 from mlops_assets.evaluation.diagnosis import Diagnosis, Subject
-from mlops_assets.evaluation.examination import examine, wanted
+from mlops_assets.evaluation.examination import examine, needed
 from mlops_assets.evaluation.gate_evidence import Evidence, gather_evidence
 from mlops_assets.evaluation.gate_history import Predecessor
 from mlops_assets.evaluation.gates import judge
@@ -80,7 +80,7 @@ def assess(
             intervals,
             intervals_note or Subject.intervals_note,
         )
-        diagnoses = examine(wanted(spec.evaluation, spec.task, with_train=train is not None), subject)
+        diagnoses = examine(needed(spec.evaluation, spec.task, with_train=train is not None), subject)
         report = Report(
             system=spec.name,
             description=spec.description,
@@ -155,7 +155,7 @@ def _own_gates(subject: Subject, diagnoses: list[Diagnosis]) -> list[Verdict]:
     """Gates that every report has, whatever is declared."""
     if subject.train is None:
         return []
-    return [preparation.verdict(one) for one in diagnoses if one.name == preparation.NAME]
+    return [preparation.verdict(one) for one in diagnoses if one.name == preparation.INFO.name]
 
 
 def _positive(outcomes: Outcomes) -> Any:

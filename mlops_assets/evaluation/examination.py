@@ -1,16 +1,16 @@
-"""Examination: the diagnoses of one model, each by the module of its name."""
+"""Examination: the diagnoses of one model, each by the function that its record names."""
 
 import traceback
 from collections.abc import Iterable
-from importlib import import_module
 
-from mlops_assets.declaration.base import Task
-from mlops_assets.evaluation.diagnosis import Diagnosis, Measure, Subject
+from mlops_assets.declaration.base import Task, load_object
+from mlops_assets.evaluation.diagnosis import Diagnosis, Subject
 from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES, diagnoses_of
+from mlops_assets.evaluation.diagnosis_info import DiagnosisInfo
 from mlops_assets.evaluation.spec import EvaluationSpec
 
 
-def wanted(evaluation: EvaluationSpec, task: Task, with_train: bool = False) -> list[str]:
+def needed(evaluation: EvaluationSpec, task: Task, with_train: bool = False) -> list[str]:
     """The diagnoses that the report needs: those declared, or the standard ones, and those that gates name.
 
     ``with_train``: the train rows are at hand, so the required ones are among them in any case.
@@ -34,23 +34,14 @@ def examine(names: Iterable[str], subject: Subject) -> list[Diagnosis]:
 
     # Many predictions of few rows: starting threads for each costs more than it saves on a busy machine.
     with threadpool_limits(limits=1):
-        return [_examined(name, subject) for name in names]
+        return [_examined(DIAGNOSES[name], subject) for name in names]
 
 
-def _examined(name: str, subject: Subject) -> Diagnosis:
-    module = import_module(f"mlops_assets.evaluation.diagnoses.{name}")
+def _examined(info: DiagnosisInfo, subject: Subject) -> Diagnosis:
+    look = load_object(info.examine, f"diagnosis {info.name!r}")
     try:
-        return module.examine(subject)
+        return look(subject)
     except Exception as error:
         # One broken diagnosis must not hide the others; a gate on it is then not evaluated, which is not a pass.
-        told = f"{type(error).__name__}: {error}"
-        return Diagnosis(
-            name=name,
-            title=module.TITLE,
-            headline=f"Not evaluated: {told}",
-            measures=[
-                Measure(name=measure, value=None, rows=len(subject.test), note=told)
-                for measure in DIAGNOSES[name].measures
-            ],
-            notes=["".join(traceback.format_exception(error))],
-        )
+        reason, trace = f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))
+        return Diagnosis.not_evaluated(info, reason, len(subject.test), trace)

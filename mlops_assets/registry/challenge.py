@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_assets.dataset.version import DatasetVersion
 from mlops_assets.errors import NotEvaluated
-from mlops_assets.evaluation.diagnosis_catalogue import GREATER_IS_BETTER
+from mlops_assets.evaluation.diagnosis_catalogue import better_of
 from mlops_assets.evaluation.spec import SliceSpec
 from mlops_assets.metrics.formatting import figure
 from mlops_assets.registry.provenance import features_of, model_of, own_report, scored
@@ -196,7 +196,7 @@ def _measured(
     )
     if ours is None or theirs is None:
         raise NotEvaluated(f"the report of {'this version' if ours is None else 'the champion'} has no value")
-    worse = theirs - ours if guard.measure in GREATER_IS_BETTER else ours - theirs
+    worse = theirs - ours if better_of(guard.measure) == "higher" else ours - theirs
     told = f"{guard.name} {figure(ours)} against {figure(theirs)}, at most {guard.margin:g} worse is allowed"
     return Guarded(guard.name, worse <= guard.margin, told)
 

@@ -9,7 +9,7 @@ from mlops_assets.comparison.cost import CostSpec
 from mlops_assets.comparison.method import METRIC_OF, Method
 from mlops_assets.dataset.spec import DatasetSpec
 from mlops_assets.declaration.base import Declared, Loc, Mistake, Task, one_of
-from mlops_assets.evaluation.diagnosis_catalogue import UNDIRECTED
+from mlops_assets.evaluation.diagnosis_catalogue import better_of
 from mlops_assets.evaluation.spec import SliceSpec, measure_mistakes, metric_mistakes
 from mlops_assets.features.spec import SplitSpec
 from mlops_assets.metrics.catalogue import primary_metric
@@ -48,7 +48,7 @@ class GuardSpec(Declared):
         """Why its number cannot rank two models of this task."""
         yield from metric_mistakes(("metric",), self.metric, task, dataset)
         yield from measure_mistakes(("measure",), self.measure, task)
-        if self.measure in UNDIRECTED:
+        if self.measure is not None and better_of(self.measure) == "neither":
             yield Mistake(("measure",), f"of {self.measure!r} neither more nor less is better")
 
 

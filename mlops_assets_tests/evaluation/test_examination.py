@@ -1,13 +1,13 @@
 """Diagnoses in the report: known by name at load, nameable by gates, never hiding a fault."""
 
 from dataclasses import replace
-from importlib import import_module
 from typing import Any
 
 import pytest
 
+from mlops_assets.declaration.base import load_object
 from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES, diagnoses_of
-from mlops_assets.evaluation.examination import wanted
+from mlops_assets.evaluation.examination import needed
 from mlops_assets.evaluation.report.html import render
 from mlops_assets.evaluation.report.report import Report
 from mlops_assets.evaluation.spec import EvaluationSpec
@@ -21,10 +21,10 @@ def report_with(case: Case, **evaluation: Any) -> Report:
 
 @pytest.mark.parametrize("name", DIAGNOSES)
 def test_the_catalogue_says_what_the_module_does(name: str):
-    module = import_module(f"mlops_assets.evaluation.diagnoses.{name}")
-    assert name == module.NAME
-    assert set(module.MEASURES) == set(DIAGNOSES[name].measures)
-    assert DIAGNOSES[name].tasks == module.TASKS
+    info = DIAGNOSES[name]
+    module = info.examine.rpartition(".")[0]
+    assert load_object(f"{module}.INFO", name) is info
+    assert all(callable(load_object(path, name)) for path in (info.examine, info.plots) if path)
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
@@ -80,6 +80,6 @@ def test_a_diagnosis_that_errs_says_so_and_its_gate_is_not_passed(regression: Ca
 
 
 def test_protected_columns_and_gates_bring_their_diagnosis_along():
-    assert "fairness" in wanted(EvaluationSpec(protected=["sex"], diagnoses=[]), "classification")
+    assert "fairness" in needed(EvaluationSpec(protected=["sex"], diagnoses=[]), "classification")
     gate: Any = {"measure": "efficiency.latency_p95_ms", "at_most": 100}
-    assert wanted(EvaluationSpec(gates=[gate], diagnoses=[]), "classification") == ["efficiency"]
+    assert needed(EvaluationSpec(gates=[gate], diagnoses=[]), "classification") == ["efficiency"]

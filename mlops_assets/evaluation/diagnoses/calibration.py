@@ -4,33 +4,47 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from pydantic import Field
 
-from mlops_assets.declaration.base import Task
 from mlops_assets.errors import NotEvaluated
 from mlops_assets.evaluation.diagnoses.temperature_scaling import fit_temperature, rescale
-from mlops_assets.evaluation.diagnosis import Diagnosis, Measure, Subject, Table
+from mlops_assets.evaluation.diagnosis import Diagnosis, Measure, Row, Subject, Table
+from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES
 from mlops_assets.metrics.formatting import figure
 from mlops_assets.metrics.outcomes import Outcomes
+from mlops_assets.metrics.scoring import values
 
-NAME = "calibration"
-TITLE = "Calibration"
-TASKS: frozenset[Task] = frozenset({"classification"})
-MEASURES = {
-    "ece": "Expected calibration error, 0 to 1 (lower is better)",
-    "ece_excess": "Calibration error above the 95th percentile of what chance shows, 0 to 1 (lower is better)",
-    "ece_null_p": "Chance of such a calibration error if every probability were right, 0 to 1 (higher is better)",
-    "brier_reliability": "Brier score's part that is due to miscalibration, 0 to 1 (lower is better)",
-    "brier_resolution": "Brier score's part that telling rows apart saves, 0 to 0.25 (higher is better)",
-    "brier_uncertainty": "Brier score of always stating the base rate, 0 to 0.25 (given by the rows)",
-    "temperature": "Divisor of the logits that fits the validation rows: 1 is right, above 1 is overconfident",
-}
-
+INFO = DIAGNOSES["calibration"]
 BINS = 15
 FEWEST_ROWS = 30
 NULL_LEVEL = 0.95
 """Share of calibrated models whose calibration error stays at or below the null's bound."""
 STEPS = 100
 """Steps within a bin up to which probabilities are told apart when labels are drawn."""
+
+
+class ReliabilityRow(Row):
+    """The rows of one bin of stated probabilities."""
+
+    table = "reliability"
+
+    probability: str
+    rows: int
+    stated: float = Field(title="mean stated")
+    observed: float = Field(title="observed share")
+    chance_low: float = Field(title="chance from")
+    """Share that chance exceeds in 97.5 % of draws, if every probability is right."""
+    chance_high: float = Field(title="chance to")
+
+
+class TemperatureRow(Row):
+    """Calibration with and without the temperature."""
+
+    table = "temperature_scaling"
+
+    probabilities: str
+    ece: float
+    log_loss: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,9 +112,9 @@ def null_bins(stated: np.ndarray, draws: int = 2000, seed: int = 0, bins: int = 
     mean = np.clip(np.bincount(atom, weights=stated) / size, 0, 1)
     drawn = np.random.default_rng(seed).binomial(size, mean, size=(draws, len(size)))
     filled, first = np.unique(cells // STEPS, return_index=True)
-    found = np.zeros((draws, bins))
-    found[:, filled] = np.add.reduceat(drawn, first, axis=1)
-    return found
+    happened = np.zeros((draws, bins))
+    happened[:, filled] = np.add.reduceat(drawn, first, axis=1)
+    return happened
 
 
 def null_errors(stated: np.ndarray, draws: int = 2000, seed: int = 0, bins: int = BINS) -> np.ndarray:
@@ -117,17 +131,17 @@ def examine(subject: Subject) -> Diagnosis:
             raise NotEvaluated(f"{rows} rows, {FEWEST_ROWS} are needed")
         stated, happened = events(subject.outcomes)
     except NotEvaluated as reason:
-        return _without(rows, str(reason))
-    found = bin_events(stated, happened)
+        return Diagnosis.not_evaluated(INFO, str(reason), rows)
+    bins = bin_events(stated, happened)
     simulated = null_bins(stated, subject.bootstrap.resamples, subject.bootstrap.seed)
     temperature = _temperature(subject)
-    measures = [*_errors(found, simulated), *_brier(found), temperature]
+    measures = [*_errors(bins, simulated), *_brier(bins), temperature]
     return Diagnosis(
-        name=NAME,
-        title=TITLE,
+        name=INFO.name,
+        title=INFO.title,
         headline=_headline(measures),
         measures=measures,
-        tables=[_reliability(found, simulated), *_rescaled(subject.outcomes, temperature.value)],
+        tables=[_reliability(bins, simulated), *_rescaled(subject.outcomes, temperature.value)],
         notes=_notes(subject),
     )
 
@@ -138,31 +152,24 @@ def _cell(stated: np.ndarray, bins: int) -> np.ndarray:
     return np.clip((stated * (bins * STEPS)).astype(np.intp), 0, bins * STEPS - 1)
 
 
-def _errors_of(simulated: np.ndarray, found: Bins) -> np.ndarray:
-
-    return np.abs(simulated - found.stated).sum(axis=1) / found.rows.sum()
-
-
-def _without(rows: int, note: str) -> Diagnosis:
-    measures = [Measure(name=name, value=None, rows=rows, note=note) for name in MEASURES]
-    return Diagnosis(name=NAME, title=TITLE, headline=f"Not evaluated: {note}.", measures=measures)
+def _errors_of(simulated: np.ndarray, bins: Bins) -> np.ndarray:
+    return np.abs(simulated - bins.stated).sum(axis=1) / bins.rows.sum()
 
 
-def _errors(found: Bins, simulated: np.ndarray) -> list[Measure]:
-
-    chance = _errors_of(simulated, found)
+def _errors(bins: Bins, simulated: np.ndarray) -> list[Measure]:
+    chance = _errors_of(simulated, bins)
     bound = float(np.quantile(chance, NULL_LEVEL))
     # A sum of equal numbers in another order must not decide.
-    reached = int((chance >= found.ece - 1e-12).sum())
-    values = {"ece": found.ece, "ece_excess": found.ece - bound, "ece_null_p": (1 + reached) / (1 + len(chance))}
+    reached = int((chance >= bins.ece - 1e-12).sum())
+    values = {"ece": bins.ece, "ece_excess": bins.ece - bound, "ece_null_p": (1 + reached) / (1 + len(chance))}
     note = f"chance alone shows {figure(float(chance.mean()))} on average, {figure(bound)} at the 95th percentile"
-    return [Measure(name=name, value=value, rows=int(found.rows.sum()), note=note) for name, value in values.items()]
+    return [Measure(name=name, value=value, rows=int(bins.rows.sum()), note=note) for name, value in values.items()]
 
 
-def _brier(found: Bins) -> list[Measure]:
+def _brier(bins: Bins) -> list[Measure]:
     names = ("brier_reliability", "brier_resolution", "brier_uncertainty")
-    rows = int(found.rows.sum())
-    return [Measure(name=name, value=value, rows=rows) for name, value in zip(names, found.brier_parts, strict=True)]
+    rows = int(bins.rows.sum())
+    return [Measure(name=name, value=value, rows=rows) for name, value in zip(names, bins.brier_parts, strict=True)]
 
 
 def _temperature(subject: Subject) -> Measure:
@@ -191,24 +198,27 @@ def _fitted_temperature(subject: Subject) -> float:
 def _headline(measures: Iterable[Measure]) -> str:
     value = {measure.name: measure.value for measure in measures}
     excess = value["ece_excess"] or 0.0
-    told = "beyond chance" if excess > 0 else "within chance"
+    against = "beyond chance" if excess > 0 else "within chance"
     bound = (value["ece"] or 0.0) - excess
-    return f"Calibration error {figure(value['ece'])}, {told} (95 % of calibrated models stay below {figure(bound)})."
+    return (
+        f"Calibration error {figure(value['ece'])}, {against} (95 % of calibrated models stay below {figure(bound)})."
+    )
 
 
-def _reliability(found: Bins, simulated: np.ndarray) -> Table:
-
+def _reliability(bins: Bins, simulated: np.ndarray) -> Table:
     low, high = np.quantile(simulated, [0.025, 0.975], axis=0)
     rows = [
-        [
-            f"{index / BINS:.3f} to {(index + 1) / BINS:.3f}",
-            int(found.rows[index]),
-            *(float(sums[index] / found.rows[index]) for sums in (found.stated, found.observed, low, high)),
-        ]
-        for index in np.flatnonzero(found.rows)
+        ReliabilityRow(
+            probability=f"{index / BINS:.3f} to {(index + 1) / BINS:.3f}",
+            rows=int(bins.rows[index]),
+            stated=float(bins.stated[index] / bins.rows[index]),
+            observed=float(bins.observed[index] / bins.rows[index]),
+            chance_low=float(low[index] / bins.rows[index]),
+            chance_high=float(high[index] / bins.rows[index]),
+        )
+        for index in np.flatnonzero(bins.rows)
     ]
-    columns = ["probability", "rows", "mean stated", "observed share", "chance from", "chance to"]
-    return Table(title="Reliability", columns=columns, rows=rows)
+    return Table.of(ReliabilityRow, "Reliability", rows)
 
 
 def _rescaled(outcomes: Outcomes, temperature: float | None) -> list[Table]:
@@ -216,18 +226,19 @@ def _rescaled(outcomes: Outcomes, temperature: float | None) -> list[Table]:
     if temperature is None or outcomes.probabilities is None:
         return []
     scaled = replace(outcomes, probabilities=rescale(outcomes.probabilities, temperature))
-    rows = [[name, bin_events(*events(one)).ece, _log_loss(one)] for name, one in _named(outcomes, scaled)]
-    return [Table(title="Temperature scaling", columns=["probabilities", "ece", "log loss"], rows=rows)]
+    rows = [_temperature_row("as stated", outcomes), _temperature_row("divided by the temperature", scaled)]
+    return [Table.of(TemperatureRow, "Temperature scaling", rows)]
 
 
-def _named(stated: Outcomes, scaled: Outcomes) -> list[tuple[str, Outcomes]]:
-    return [("as stated", stated), ("divided by the temperature", scaled)]
+def _temperature_row(probabilities: str, outcomes: Outcomes) -> TemperatureRow:
+    ece = bin_events(*events(outcomes)).ece
+    return TemperatureRow(probabilities=probabilities, ece=ece, log_loss=_log_loss(outcomes))
 
 
 def _log_loss(outcomes: Outcomes) -> float:
-    from mlops_assets.metrics.scoring import values
-
-    return values(["log_loss"], outcomes)["log_loss"]  # type: ignore[return-value]
+    loss = values(["log_loss"], outcomes)["log_loss"]
+    assert loss is not None, "there are probabilities"
+    return loss
 
 
 def _notes(subject: Subject) -> list[str]:

@@ -31,7 +31,7 @@ class Coverage:
 
 
 @dataclass(frozen=True)
-class Segment:
+class CoveredSegment:
     """Test rows that share a property."""
 
     name: str
@@ -76,7 +76,7 @@ def coverage_of(subject: Subject, intervals: Intervals) -> Coverage:
     return Coverage(sets[np.arange(len(sets)), outcomes.truth], sets.sum(axis=1))
 
 
-def segments_of(subject: Subject, intervals: Intervals, found: Coverage) -> list[Segment]:
+def segments_of(subject: Subject, intervals: Intervals, coverage: Coverage) -> list[CoveredSegment]:
     """Every segment of enough rows; their intervals allow for how many there are (Bonferroni)."""
 
     large = [
@@ -87,7 +87,7 @@ def segments_of(subject: Subject, intervals: Intervals, found: Coverage) -> list
     ]
     confidence = 1 - (1 - subject.bootstrap.confidence) / max(len(large), 1)
     groups = group_codes(subject.groups)
-    return [_segment(partition, key, found, groups, confidence) for partition, key in large]
+    return [_segment(partition, key, coverage, groups, confidence) for partition, key in large]
 
 
 def fallen_back(subject: Subject, intervals: Intervals) -> dict[str, int]:
@@ -102,23 +102,25 @@ def fallen_back(subject: Subject, intervals: Intervals) -> dict[str, int]:
     }
 
 
-def _segment(partition: Partition, key: str, found: Coverage, groups: np.ndarray | None, confidence: float) -> Segment:
+def _segment(
+    partition: Partition, key: str, coverage: Coverage, groups: np.ndarray | None, confidence: float
+) -> CoveredSegment:
 
     mask = partition.keys == key
-    covered = found.covered[mask]
+    covered = coverage.covered[mask]
     clusters = None if groups is None else np.unique(groups[mask], return_inverse=True)[1]
-    return Segment(
+    return CoveredSegment(
         name=partition.name(key),
         rows=len(covered),
         coverage=float(covered.mean()),
         interval=share_interval(covered, clusters, confidence),
-        size=float(found.sizes[mask].mean()),
+        size=float(coverage.sizes[mask].mean()),
         own=key in (partition.own or ()),
     )
 
 
 def _partitions(subject: Subject, intervals: Intervals) -> Iterator[Partition]:
-    own = frozenset(one.segment for one in intervals.own)
+    own = frozenset(threshold.segment for threshold in intervals.own)
     by_prediction = own if intervals.by == PREDICTION else None
     if subject.outcomes.task == "classification":
         yield Partition("class", _classes(subject.outcomes), {}, by_prediction)
@@ -141,9 +143,9 @@ def _classes(outcomes: Outcomes) -> np.ndarray:
 
 
 def _part_names(edges: list[float]) -> dict[str, str]:
-    ends = [figure(edge) for edge in edges]
-    ranges = [f"below {ends[0]}", *(f"{low} to {high}" for low, high in pairwise(ends)), f"from {ends[-1]}"]
-    return {str(index): f"part {index} of {len(ranges)} ({told})" for index, told in enumerate(ranges, start=1)}
+    inner = [figure(edge) for edge in edges]
+    ranges = [f"below {inner[0]}", *(f"{low} to {high}" for low, high in pairwise(inner)), f"from {inner[-1]}"]
+    return {str(index): f"part {index} of {len(ranges)} ({ends})" for index, ends in enumerate(ranges, start=1)}
 
 
 def _slice_columns(subject: Subject, intervals: Intervals) -> list[str]:

@@ -1,12 +1,11 @@
 """Consistency: equal rows get equal predictions, and declared directions hold."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from pydantic import Field
 
-from mlops_assets.declaration.base import Task
 from mlops_assets.errors import NotEvaluated
 from mlops_assets.evaluation.diagnoses.invariance import attempt, changed_rows
 from mlops_assets.evaluation.diagnoses.monotonicity import (
@@ -19,25 +18,36 @@ from mlops_assets.evaluation.diagnoses.monotonicity import (
     height,
     move,
 )
-from mlops_assets.evaluation.diagnosis import Diagnosis, Measure, Subject, Table
+from mlops_assets.evaluation.diagnosis import Diagnosis, Measure, Row, Subject, Table
+from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES
+from mlops_assets.evaluation.report.plots.forest import ForestLine, Guide, forest, gate_guides, interval_of
 from mlops_assets.metrics.bootstrap import group_codes
 from mlops_assets.metrics.formatting import figure, interval_text
 from mlops_assets.metrics.proportion import Interval, share_interval
+from mlops_assets.verdict import Verdict
 
-NAME = "consistency"
-TITLE = "Consistency"
-TASKS: frozenset[Task] = frozenset({"classification", "regression"})
-MEASURES = {
-    "repeat_calls": "Share of rows whose prediction differs between equal calls, 0 to 1 (lower is better)",
-    "monotone_violations": "Largest share of steps against a declared direction, 0 to 1 (lower is better)",
-}
-
+INFO = DIAGNOSES["consistency"]
 CALLS = 3
 FEWEST_ROWS = 30
 
 
+class DirectionRow(Row):
+    """What came of one declared direction."""
+
+    table = "directions"
+
+    feature: str
+    declared: Direction
+    steps: int
+    against: float | None
+    low: float | None = Field(title="from")
+    high: float | None = Field(title="to")
+    worst: float | None = Field(title="largest step against")
+    note: str
+
+
 @dataclass(frozen=True)
-class Finding:
+class DirectionFinding:
     """One declared direction; ``note`` says why it was not evaluated."""
 
     feature: str
@@ -58,8 +68,8 @@ def examine(subject: Subject, monotone: Mapping[str, Direction] | None = None) -
     findings = _findings(subject, subject.spec.evaluation.monotone if monotone is None else monotone)
     measures = [_repeat_calls(subject), _violations(findings, len(subject.test))]
     return Diagnosis(
-        name=NAME,
-        title=TITLE,
+        name=INFO.name,
+        title=INFO.title,
         headline=_headline(measures),
         measures=measures,
         tables=[_table(findings)] if findings else [],
@@ -67,7 +77,7 @@ def examine(subject: Subject, monotone: Mapping[str, Direction] | None = None) -
     )
 
 
-def _findings(subject: Subject, monotone: Mapping[str, Direction]) -> list[Finding]:
+def _findings(subject: Subject, monotone: Mapping[str, Direction]) -> list[DirectionFinding]:
     from threadpoolctl import threadpool_limits
 
     confidence = 1 - (1 - subject.bootstrap.confidence) / max(len(monotone), 1)
@@ -76,7 +86,7 @@ def _findings(subject: Subject, monotone: Mapping[str, Direction]) -> list[Findi
         return [_finding(subject, feature, direction, confidence) for feature, direction in monotone.items()]
 
 
-def _finding(subject: Subject, feature: str, direction: Direction, confidence: float) -> Finding:
+def _finding(subject: Subject, feature: str, direction: Direction, confidence: float) -> DirectionFinding:
 
     try:
         if len(subject.test) < FEWEST_ROWS:
@@ -84,9 +94,9 @@ def _finding(subject: Subject, feature: str, direction: Direction, confidence: f
         moves = move(subject, feature)
         rounding = TOLERANCE * float(np.ptp(height(subject, subject.predictions)))
     except NotEvaluated as reason:
-        return Finding(feature, direction, note=str(reason))
+        return DirectionFinding(feature, direction, note=str(reason))
     wrong = against(moves.rises, direction, rounding)
-    return Finding(
+    return DirectionFinding(
         feature,
         direction,
         steps=len(wrong),
@@ -110,24 +120,24 @@ def _repeat_calls(subject: Subject) -> Measure:
         return Measure(name="repeat_calls", value=None, rows=0, note="there are no test rows")
     differs = np.zeros(rows, dtype=bool)
     for _ in range(CALLS - 1):
-        found = attempt(subject, subject.inputs)
-        if isinstance(found, str):
-            return Measure(name="repeat_calls", value=None, rows=rows, note=found)
-        differs |= changed_rows(subject.predictions, found)
+        again = attempt(subject, subject.inputs)
+        if isinstance(again, str):
+            return Measure(name="repeat_calls", value=None, rows=rows, note=again)
+        differs |= changed_rows(subject.predictions, again)
     interval = share_interval(differs, group_codes(subject.groups), subject.bootstrap.confidence)
     return Measure(
         name="repeat_calls", value=float(differs.mean()), interval=interval, rows=rows, note=f"{CALLS} equal calls"
     )
 
 
-def _violations(findings: list[Finding], rows: int) -> Measure:
+def _violations(findings: list[DirectionFinding], rows: int) -> Measure:
     """The largest share; its interval allows for how many features were looked at (Bonferroni)."""
-    missing = [f"{one.feature}: {one.note}" for one in findings if one.note]
+    missing = [f"{finding.feature}: {finding.note}" for finding in findings if finding.note]
     if missing or not findings:
         note = "; ".join(missing) or "no direction is declared (evaluation.monotone)"
         return Measure(name="monotone_violations", value=None, rows=rows, note=note)
-    worst = max(findings, key=lambda one: one.share or 0.0)
-    intervals = [one.interval for one in findings if one.interval]
+    worst = max(findings, key=lambda finding: finding.share or 0.0)
+    intervals = [finding.interval for finding in findings if finding.interval]
     interval = (max(low for low, _ in intervals), max(high for _, high in intervals))
     note = f"most against the declared direction: {worst.feature}" if worst.share else ""
     return Measure(
@@ -137,20 +147,29 @@ def _violations(findings: list[Finding], rows: int) -> Measure:
 
 def _headline(measures: list[Measure]) -> str:
     repeat, monotone = measures
-    told = f"{figure(repeat.value)} of the rows differ between equal calls"
+    start = f"{figure(repeat.value)} of the rows differ between equal calls"
     if monotone.value is None:
-        return f"{told}; directions not evaluated: {monotone.note}."
+        return f"{start}; directions not evaluated: {monotone.note}."
     share = f"{figure(monotone.value)} {interval_text(monotone.interval)}"
-    return f"{told}; at most {share} of a feature's steps go against its declared direction."
+    return f"{start}; at most {share} of a feature's steps go against its declared direction."
 
 
-def _table(findings: list[Finding]) -> Table:
-    columns = ["feature", "declared", "steps", "against", "from", "to", "largest step against", "note"]
-    rows: list[list[Any]] = [
-        [one.feature, one.direction, one.steps, one.share, *(one.interval or (None, None)), one.worst, one.note]
-        for one in findings
-    ]
-    return Table(title="Declared directions", columns=columns, rows=rows)
+def _table(findings: list[DirectionFinding]) -> Table:
+    return Table.of(DirectionRow, "Declared directions", map(_row, findings))
+
+
+def _row(finding: DirectionFinding) -> DirectionRow:
+    low, high = finding.interval or (None, None)
+    return DirectionRow(
+        feature=finding.feature,
+        declared=finding.direction,
+        steps=finding.steps,
+        against=finding.share,
+        low=low,
+        high=high,
+        worst=finding.worst,
+        note=finding.note,
+    )
 
 
 def _notes(rows: int) -> list[str]:
@@ -158,3 +177,31 @@ def _notes(rows: int) -> list[str]:
         f"{min(rows, MOST_ROWS)} real rows; the feature rises over the next {STEPS} of {LEVELS} observed quantiles, "
         "all else equal. Flat steps keep the direction."
     ]
+
+
+def plots(diagnosis: Diagnosis, gates: Sequence[Verdict]) -> Iterator[tuple[str, str]]:
+    """The share of steps that go against each declared direction."""
+    lines = [
+        ForestLine(
+            f"{row.feature} ({row.declared})",
+            row.against,
+            interval_of(row.low, row.high),
+            f"{figure(row.against)} of {row.steps:,} steps",
+        )
+        for row in diagnosis.rows(DirectionRow)
+        if row.against is not None
+    ]
+    if not lines:
+        return
+    worst = max(lines, key=lambda line: line.value)
+    yield (
+        "Steps against the declared directions",
+        forest(
+            "Steps against the declared directions",
+            f"Share of steps against the direction for {len(lines)} features; most for {worst.name}: "
+            f"{figure(worst.value)}",
+            "share of steps against the direction",
+            lines,
+            [Guide(0.0, "none"), *gate_guides(diagnosis, "monotone_violations", gates)],
+        ),
+    )

@@ -1,8 +1,7 @@
 """Disparities: how far the rates of groups lie apart, each with an interval that a true gap of zero escapes rarely."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +9,10 @@ import pandas as pd
 from mlops_assets.metrics.bootstrap import STANDARD, Bootstrap, gather_atoms, group_codes, replicate
 from mlops_assets.metrics.intervals import FEWEST_UNITS, Interval
 
+Counted = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""Weights of rows to the two counts."""
+Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Rate, group and other group of each pair, shape (pairs,) each."""
 SELECTION, TRUE_POSITIVE, FALSE_POSITIVE = range(3)
 
 
@@ -58,15 +61,15 @@ class Disparity:
     note: str = ""
 
 
-def group_rows(column: str, values: Any, min_group: int = 30) -> Grouping:
+def group_rows(column: str, values: Iterable[object], min_group: int = 30) -> Grouping:
     """Number the groups that hold at least ``min_group`` rows; a missing value is a group too."""
 
-    codes, found = pd.factorize(pd.Series(values), use_na_sentinel=False)
-    sizes = np.bincount(codes, minlength=len(found))
-    names = ["missing" if pd.isna(value) else str(value) for value in found]
-    order = sorted(range(len(found)), key=lambda code: names[code])
+    codes, known = pd.factorize(pd.Series(values), use_na_sentinel=False)
+    sizes = np.bincount(codes, minlength=len(known))
+    names = ["missing" if pd.isna(value) else str(value) for value in known]
+    order = sorted(range(len(known)), key=lambda code: names[code])
     kept = [code for code in order if sizes[code] >= min_group]
-    position = np.full(len(found), -1)
+    position = np.full(len(known), -1)
     position[kept] = np.arange(len(kept))
     left_out = [f"{names[code]} ({sizes[code]} rows)" for code in order if sizes[code] < min_group]
     return Grouping(column, [names[code] for code in kept], position[codes], left_out)
@@ -88,14 +91,14 @@ class Counts:
         """Column and name of each group."""
         return [(grouping.column, label) for grouping in self.groupings for label in grouping.labels]
 
-    def among(self, rows: np.ndarray) -> Any:
+    def among(self, rows: np.ndarray) -> Counted:
         """Weights of ``rows``, shape (b, a), to the two counts, shape (b, 3, groups) each."""
 
         member, truth = self.member[rows], self.truth[rows, np.newaxis]
         parts = np.hstack([member, member & truth, member & ~truth]).astype(np.float64)
         both = np.hstack([parts, parts * self.selected[rows, np.newaxis]])
 
-        def counted(weights: np.ndarray) -> Any:
+        def counted(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             sums = (weights.astype(np.float64) @ both).reshape(len(weights), 2, 3, -1)
             return sums[:, 0], sums[:, 1]
 
@@ -106,17 +109,21 @@ class Counts:
         enough = self.of[0] >= [[1], [FEWEST_OF_CLASS], [FEWEST_OF_CLASS]]
         size = len(self.column)
         return [
-            (rate, one, other)
+            (rate, group, other)
             for rate in rates
-            for one in range(size)
-            for other in range(one + 1, size)
-            if self.column[one] == self.column[other] and enough[rate, one] and enough[rate, other]
+            for group in range(size)
+            for other in range(group + 1, size)
+            if self.column[group] == self.column[other] and enough[rate, group] and enough[rate, other]
         ]
 
 
-def disparities(counts: Counts, groups: Any = None, bootstrap: Bootstrap = STANDARD) -> list[Disparity]:
+def disparities(
+    counts: Counts, groups: pd.Series | np.ndarray | None = None, bootstrap: Bootstrap = STANDARD
+) -> list[Disparity]:
     """The four measures, worst over all columns, each with an interval that a true gap of zero escapes rarely."""
-    atoms = gather_atoms([counts.truth, counts.selected, *(one.codes for one in counts.groupings)], group_codes(groups))
+    atoms = gather_atoms(
+        [counts.truth, counts.selected, *(grouping.codes for grouping in counts.groupings)], group_codes(groups)
+    )
     counted = counts.among(atoms.row)
 
     def statistic(weights: np.ndarray) -> dict[str, np.ndarray]:
@@ -131,18 +138,18 @@ def _disparity(name: str, counts: Counts, drawn: dict[str, np.ndarray] | None, c
     rows, pairs = len(counts.truth), counts.pairs(RATES[name])
     lacking = set(RATES[name]) - {rate for rate, _, _ in pairs}
     if lacking:
-        wanted = "".join(CONDITION[rate] for rate in sorted(lacking))
-        return Disparity(name, None, rows=rows, note=f"no column has two groups that are large enough{wanted}")
-    rate, one, other = np.array(pairs).T
+        required = "".join(CONDITION[rate] for rate in sorted(lacking))
+        return Disparity(name, None, rows=rows, note=f"no column has two groups that are large enough{required}")
+    rate, group, other = np.array(pairs).T
     of, hit = counts.of[0], counts.hit[0]
-    first, second = (hit[rate, group] / of[rate, group] for group in (one, other))
+    first, second = (hit[rate, side] / of[rate, side] for side in (group, other))
     ratio = name.endswith("_ratio")
     if ratio and not np.maximum(first, second).any():
         return Disparity(name, None, rows=rows, note="no row of these groups is selected")
     apart = _apart(first, second, ratio)
     worst = int(apart.argmax())
-    column = int(counts.column[one[worst]])
-    interval = None if drawn is None else _interval(counts, drawn, (rate, one, other), ratio, confidence)
+    column = int(counts.column[group[worst]])
+    interval = None if drawn is None else _interval(counts, drawn, (rate, group, other), ratio, confidence)
     value = float(1 - apart[worst]) if ratio else float(apart[worst])
     if interval is not None:
         interval = (min(interval[0], value), max(interval[1], value))
@@ -160,7 +167,7 @@ def _apart(first: np.ndarray, second: np.ndarray, ratio: bool) -> np.ndarray:
     return 1 - np.divide(np.minimum(first, second), larger, out=np.ones(len(larger)), where=larger > 0)
 
 
-def _interval(counts: Counts, drawn: dict[str, np.ndarray], pairs: Any, ratio: bool, confidence: float) -> Interval:
+def _interval(counts: Counts, drawn: dict[str, np.ndarray], pairs: Pairs, ratio: bool, confidence: float) -> Interval:
     """Ends of the worst of all pairs, from a band that holds every pair at once (bootstrap of the largest t).
 
     Errors are never below Agresti and Caffo's (2000), which do not vanish where a group shows rates of 0 or 1, nor
@@ -168,7 +175,7 @@ def _interval(counts: Counts, drawn: dict[str, np.ndarray], pairs: Any, ratio: b
     """
     from scipy.stats import norm
 
-    rate, one, other = pairs
+    rate, group, other = pairs
     contrast = _log_ratio if ratio else _difference
     observed = contrast(counts.of, counts.hit, pairs)
     seen, shifts = np.abs(observed[0]), contrast(drawn["of"], drawn["hit"], pairs) - observed
@@ -176,7 +183,7 @@ def _interval(counts: Counts, drawn: dict[str, np.ndarray], pairs: Any, ratio: b
     largest = np.max(np.abs(shifts[:, spread > 0]) / spread[spread > 0], axis=1, initial=0.0)
     reach = max(float(np.nanquantile(largest, confidence)), float(norm.ppf((1 + confidence) / 2)))
     plain = (
-        np.hypot(*(_plain_error(counts, rate, group, pooled, ratio) for group in (one, other)))
+        np.hypot(*(_plain_error(counts, rate, side, pooled, ratio) for side in (group, other)))
         for pooled in (False, True)
     )
     errors = np.maximum.reduce([spread, *plain])
@@ -184,19 +191,17 @@ def _interval(counts: Counts, drawn: dict[str, np.ndarray], pairs: Any, ratio: b
     return (float(np.exp(-high)), float(np.exp(-low))) if ratio else (low, min(high, 1.0))
 
 
-def _difference(of: np.ndarray, hit: np.ndarray, pairs: Any) -> np.ndarray:
-
-    rate, one, other = pairs
+def _difference(of: np.ndarray, hit: np.ndarray, pairs: Pairs) -> np.ndarray:
+    rate, group, other = pairs
     shares = np.divide(hit, of, out=np.full(of.shape, np.nan), where=of > 0)
-    return shares[:, rate, one] - shares[:, rate, other]
+    return shares[:, rate, group] - shares[:, rate, other]
 
 
-def _log_ratio(of: np.ndarray, hit: np.ndarray, pairs: Any) -> np.ndarray:
+def _log_ratio(of: np.ndarray, hit: np.ndarray, pairs: Pairs) -> np.ndarray:
     """Logarithm of the ratio, with half a row added so that no selected row is no infinity."""
-
-    rate, one, other = pairs
+    rate, group, other = pairs
     logs = np.log((hit + 0.5) / (of + 0.5))
-    return logs[:, rate, one] - logs[:, rate, other]
+    return logs[:, rate, group] - logs[:, rate, other]
 
 
 def _plain_error(counts: Counts, rate: np.ndarray, group: np.ndarray, pooled: bool, ratio: bool) -> np.ndarray:

@@ -6,42 +6,42 @@ inputs, and a report's digest must not. So it is no part of the report that a ve
 """
 
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from mlops_assets.declaration.base import Declared, Task
+from mlops_assets.declaration.base import Declared
 from mlops_assets.errors import NotEvaluated, StorageError
 from mlops_assets.evaluation.diagnoses.footprint import MEGABYTE, Footprint, footprint, machine
-from mlops_assets.evaluation.diagnosis import Diagnosis, Measure, Subject, Table
+from mlops_assets.evaluation.diagnosis import Diagnosis, Measure, Row, Subject, Table
+from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES
+from mlops_assets.evaluation.report.plots.forest import ForestLine, Guide, forest, gate_guides
+from mlops_assets.metrics.formatting import figure
 from mlops_assets.model.estimator import estimator_path
+from mlops_assets.verdict import Verdict
 
-NAME = "efficiency"
-TITLE = "Serving fitness"
-TASKS: frozenset[Task] = frozenset({"classification", "regression"})
-MEASURES = {
-    "latency_p50_ms": "Median time of one prediction in milliseconds (lower is better)",
-    "latency_p95_ms": "Time in milliseconds that 95 % of single predictions keep (lower is better)",
-    "latency_p99_ms": "Time in milliseconds that 99 % of single predictions keep (lower is better)",
-    "throughput_10": "Rows a second, predicted 10 at a time (higher is better)",
-    "throughput_100": "Rows a second, predicted 100 at a time (higher is better)",
-    "throughput_1000": "Rows a second, predicted 1,000 at a time (higher is better)",
-    "artefact_mb": "Size of the artefact's file in megabytes (lower is better)",
-    "load_ms": "Median time in milliseconds to load the artefact, libraries imported (lower is better)",
-    "peak_memory_mb": "Most megabytes that a fresh process holds while it loads the artefact and predicts up to 1,000 "
-    "rows, interpreter and libraries included (lower is better)",
-}
+INFO = DIAGNOSES["efficiency"]
 BATCHES = (10, 100, 1000)
 FEWEST_CALLS = {50: 5, 95: 20, 99: 100}
 """Calls below which a percentile is not more than the slowest call."""
 
+PERCENTILES = {"latency_p50_ms": "median", "latency_p95_ms": "95th percentile", "latency_p99_ms": "99th percentile"}
+
 Clock = Callable[[], float]
 
 
-class ServingSpec(Declared):
+class ThroughputRow(Row):
+    """One size of batch."""
+
+    table = "throughput"
+
+    size: str = Field(title="rows at a time")
+    rate: float | None = Field(title="rows a second")
+
+
+class EfficiencySpec(Declared):
     """How much is timed."""
 
     calls: int = Field(default=200, ge=1)
@@ -54,38 +54,39 @@ class ServingSpec(Declared):
     """Single-row timing stops after this time; percentiles that lack calls are then not evaluated."""
 
 
-STANDARD_OPTIONS = ServingSpec()
+STANDARD_OPTIONS = EfficiencySpec()
 
 
-def examine(subject: Subject, options: ServingSpec = STANDARD_OPTIONS, clock: Clock = time.perf_counter) -> Diagnosis:
+def examine(
+    subject: Subject, options: EfficiencySpec = STANDARD_OPTIONS, clock: Clock = time.perf_counter
+) -> Diagnosis:
     """Latency and throughput of the pipeline in this process, on the test rows in turn; footprint of its artefact."""
     rows = subject.inputs
     if rows.empty:
-        measures = [Measure(name=name, value=None, rows=0, note="there are no rows") for name in MEASURES]
-        return Diagnosis(name=NAME, title=TITLE, headline="Not evaluated: there are no rows.", measures=measures)
+        return Diagnosis.not_evaluated(INFO, "there are no rows", 0)
     times = single_row_times(subject.predict, rows, options, clock)
     rates = {size: throughput(subject.predict, rows, size, options.repeats, clock) for size in BATCHES}
     latencies = [_percentile(share, times, options) for share in FEWEST_CALLS]
-    found, why_not = _footprint(subject, options)
-    cells = [[str(size), rates[size]] for size in BATCHES]
+    taken, why_not = _footprint(subject, options)
+    batches = [ThroughputRow(size=str(size), rate=rates[size]) for size in BATCHES]
     return Diagnosis(
-        name=NAME,
-        title=TITLE,
-        headline=_headline(latencies, rates[1000], found),
+        name=INFO.name,
+        title=INFO.title,
+        headline=_headline(latencies, rates[1000], taken),
         measures=[
             *latencies,
             *(_throughput(size, rate, options) for size, rate in rates.items()),
-            *_sizes(found, why_not, len(rows)),
+            *_sizes(taken, why_not, len(rows)),
         ],
-        tables=[Table(title="Throughput by batch", columns=["rows at a time", "rows a second"], rows=[*cells])],
-        notes=_notes(found, options),
+        tables=[Table.of(ThroughputRow, "Throughput by batch", batches)],
+        notes=_notes(taken, options),
     )
 
 
 def single_row_times(
-    predict: Callable[[pd.DataFrame], Any],
+    predict: Callable[[pd.DataFrame], object],
     rows: pd.DataFrame,
-    options: ServingSpec = STANDARD_OPTIONS,
+    options: EfficiencySpec = STANDARD_OPTIONS,
     clock: Clock = time.perf_counter,
 ) -> np.ndarray:
     """Seconds of each single-row prediction after the warm-up; row after row, from the first again when they end."""
@@ -104,7 +105,7 @@ def single_row_times(
 
 
 def throughput(
-    predict: Callable[[pd.DataFrame], Any],
+    predict: Callable[[pd.DataFrame], object],
     rows: pd.DataFrame,
     size: int,
     repeats: int = 3,
@@ -126,7 +127,7 @@ def throughput(
     return size / middle if middle > 0 else None
 
 
-def _percentile(share: int, times: np.ndarray, options: ServingSpec) -> Measure:
+def _percentile(share: int, times: np.ndarray, options: EfficiencySpec) -> Measure:
 
     name, calls = f"latency_p{share}_ms", len(times)
     if calls < FEWEST_CALLS[share]:
@@ -135,12 +136,12 @@ def _percentile(share: int, times: np.ndarray, options: ServingSpec) -> Measure:
     return Measure(name=name, value=1000 * float(np.percentile(times, share)), rows=calls)
 
 
-def _throughput(size: int, rate: float | None, options: ServingSpec) -> Measure:
+def _throughput(size: int, rate: float | None, options: EfficiencySpec) -> Measure:
     note = "" if rate is not None else "a batch took less than the clock's tick"
     return Measure(name=f"throughput_{size}", value=rate, rows=size * options.repeats, note=note)
 
 
-def _footprint(subject: Subject, options: ServingSpec) -> tuple[Footprint | None, str]:
+def _footprint(subject: Subject, options: EfficiencySpec) -> tuple[Footprint | None, str]:
     """What the artefact takes, or why that is not known."""
     declared = [path for path in (estimator_path(subject.spec), subject.spec.model.transformer) if path]
     try:
@@ -149,29 +150,58 @@ def _footprint(subject: Subject, options: ServingSpec) -> tuple[Footprint | None
         return None, str(error)
 
 
-def _sizes(found: Footprint | None, why_not: str, rows: int) -> list[Measure]:
+def _sizes(taken: Footprint | None, why_not: str, rows: int) -> list[Measure]:
     values = {"artefact_mb": None, "load_ms": None, "peak_memory_mb": None}
-    if found is not None:
-        sizes = found.size / MEGABYTE, 1000 * found.load_seconds, found.peak / MEGABYTE
+    if taken is not None:
+        sizes = taken.size / MEGABYTE, 1000 * taken.load_seconds, taken.peak / MEGABYTE
         values = dict(zip(values, sizes, strict=True))
     return [Measure(name=name, value=value, rows=rows, note=why_not) for name, value in values.items()]
 
 
-def _headline(latencies: list[Measure], rate: float | None, found: Footprint | None) -> str:
-    said = [f"{one.name.split('_')[1]} {one.value:.3g} ms" for one in latencies if one.value is not None]
-    latency = f"one row takes {', '.join(said)}" if said else "too few calls for a latency"
+def _headline(latencies: list[Measure], rate: float | None, taken: Footprint | None) -> str:
+    said = [
+        f"p{share} {latency.value:.3g} ms"
+        for share, latency in zip(FEWEST_CALLS, latencies, strict=True)
+        if latency.value is not None
+    ]
+    single = f"one row takes {', '.join(said)}" if said else "too few calls for a latency"
     rates = f"{f'{rate:,.0f}' if rate else 'no measurable'} rows a second by 1,000"
-    size = f"; {found.size / MEGABYTE:.3g} MB, at most {found.peak / MEGABYTE:,.0f} MB in memory" if found else ""
-    return f"{latency[0].upper()}{latency[1:]}; {rates}{size}."
+    size = f"; {taken.size / MEGABYTE:.3g} MB, at most {taken.peak / MEGABYTE:,.0f} MB in memory" if taken else ""
+    return f"{single[0].upper()}{single[1:]}; {rates}{size}."
 
 
-def _notes(found: Footprint | None, options: ServingSpec) -> list[str]:
+def _notes(taken: Footprint | None, options: EfficiencySpec) -> list[str]:
     timed = f"Measured in one process on {machine()}, after {options.warm_up} predictions to warm up."
-    if found is None:
+    if taken is None:
         return [timed]
     return [
         timed,
         f"Memory is the peak of a fresh process that loads the artefact and predicts up to {BATCHES[-1]:,} rows; "
-        f"{found.base / MEGABYTE:,.0f} MB of it were held before loading. The first load there took "
-        f"{1000 * found.cold_seconds:,.0f} ms, with the libraries of the artefact's types.",
+        f"{taken.base / MEGABYTE:,.0f} MB of it were held before loading. The first load there took "
+        f"{1000 * taken.cold_seconds:,.0f} ms, with the libraries of the artefact's types.",
     ]
+
+
+def plots(diagnosis: Diagnosis, gates: Sequence[Verdict]) -> Iterator[tuple[str, str]]:
+    """The percentiles of one prediction's time."""
+    measures = {name: diagnosis.measure(name) for name in PERCENTILES}
+    lines = [
+        ForestLine(PERCENTILES[name], measure.value, measure.interval, f"{figure(measure.value)} ms")
+        for name, measure in measures.items()
+        if measure is not None and measure.value is not None
+    ]
+    if not lines:
+        return
+    guides = [
+        guide for name, words in PERCENTILES.items() for guide in gate_guides(diagnosis, name, gates, f"{words} ")
+    ]
+    yield (
+        "Time of one prediction",
+        forest(
+            "Time of one prediction",
+            "; ".join(f"{line.name} {line.beside}" for line in lines),
+            "milliseconds",
+            lines,
+            [Guide(0.0, ""), *guides],
+        ),
+    )

@@ -4,28 +4,56 @@ The four measures are fairlearn's. Their intervals come from simultaneous ones f
 largest difference is positive on every resample, so that plain percentiles would never hold a true gap of zero.
 """
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
 
+import numpy as np
+import pandas as pd
 from pydantic import Field
 
-from mlops_assets.declaration.base import Declared, Task, one_of
+from mlops_assets.declaration.base import Declared, one_of
 from mlops_assets.evaluation.diagnoses.disparities import Counts, Disparity, disparities, group_rows
-from mlops_assets.evaluation.diagnoses.group_rates import group_rates
-from mlops_assets.evaluation.diagnosis import Diagnosis, Measure, Subject, Table
+from mlops_assets.evaluation.diagnosis import Diagnosis, Measure, Row, Subject, Table
+from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES
+from mlops_assets.evaluation.report.plots.forest import ForestLine, forest, interval_of
 from mlops_assets.metrics.bootstrap import group_codes
+from mlops_assets.metrics.formatting import figure
+from mlops_assets.metrics.proportion import share_interval
+from mlops_assets.verdict import Verdict
 
-if TYPE_CHECKING:
-    pass
+INFO = DIAGNOSES["fairness"]
+GroupLabel = tuple[str, str]
+"""Column and group."""
 
-NAME = "fairness"
-TITLE = "Fairness"
-TASKS: frozenset[Task] = frozenset({"classification"})
-MEASURES = {
-    "demographic_parity_difference": "Largest difference in selection rate between groups (lower is better)",
-    "equalized_odds_difference": "Largest difference in true or false positive rate (lower is better)",
-    "equal_opportunity_difference": "Largest difference in true positive rate (lower is better)",
-    "demographic_parity_ratio": "Smallest ratio of two groups' selection rates (higher is better)",
-}
+
+class GroupRow(Row):
+    """The rates of one protected group."""
+
+    table = "groups"
+
+    column: str
+    group: str
+    rows: int
+    selection: float | None = Field(title="selection rate")
+    true_positive: float | None = Field(title="true positive rate")
+    false_positive: float | None = Field(title="false positive rate")
+
+
+class RateRow(Row):
+    """One rate of one protected group, with its interval."""
+
+    table = "rates"
+
+    rate: str
+    column: str
+    group: str
+    rows: int = Field(title="of rows")
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+RATE_NAMES = ("selection rate", "true positive rate", "false positive rate")
+"""Share of the rows that are selected: of all, of the positive class, of the negative class."""
 
 
 class FairnessSpec(Declared):
@@ -43,39 +71,67 @@ def examine(subject: Subject, options: FairnessSpec | None = None) -> Diagnosis:
     columns, missing = _protected(subject, options.protected)
     why_not = _obstacle(subject, options, columns)
     if why_not:
-        return _not_evaluated(why_not, len(subject.test))
+        return Diagnosis.not_evaluated(INFO, why_not, len(subject.test))
     positive = subject.outcomes.positive
     groupings = [group_rows(name, values, options.min_group) for name, values in columns.items()]
     counts = Counts(groupings, subject.outcomes.truth == positive, subject.outcomes.predicted == positive)
     found = disparities(counts, subject.groups, subject.bootstrap)
-    measures = [
-        Measure(name=one.name, value=one.value, interval=one.interval, rows=one.rows, note=one.note) for one in found
-    ]
-    notes = [
-        f"Column {one.column}: too small and left out: {', '.join(one.left_out)}." for one in groupings if one.left_out
-    ]
-    notes += [f"Not found among the rows: {one_of(missing)}."] if missing else []
-    notes += [f"Selected means predicted as {subject.outcomes.classes[positive or 0]!r}."]
+    reason = "" if any(disparity.value is not None for disparity in found) else found[0].note
     return Diagnosis(
-        name=NAME,
-        title=TITLE,
-        headline=_headline(found),
-        measures=measures,
+        name=INFO.name,
+        title=INFO.title,
+        headline=f"Not evaluated: {reason}." if reason else _headline(found),
+        reason=reason,
+        measures=[_measure(disparity) for disparity in found],
         tables=[_table(counts), *_rates(counts, subject)],
-        notes=notes,
+        notes=[
+            *(
+                f"Column {grouping.column}: too small and left out: {', '.join(grouping.left_out)}."
+                for grouping in groupings
+                if grouping.left_out
+            ),
+            *([f"Not found among the rows: {one_of(missing)}."] if missing else []),
+            f"Selected means predicted as {subject.outcomes.classes[positive or 0]!r}.",
+        ],
     )
 
 
-def _protected(subject: Subject, names: list[str]) -> tuple[dict[str, Any], list[str]]:
+def group_rates(
+    labels: Sequence[GroupLabel],
+    member: np.ndarray,
+    truth: np.ndarray,
+    selected: np.ndarray,
+    clusters: np.ndarray | None,
+    confidence: float,
+) -> Table:
+    """Each rate of each group with the Wilson interval of that rate alone.
+
+    ``labels`` name column and group of each column of ``member``, shape (n, groups); ``truth`` and ``selected`` are
+    masks of shape (n,); ``clusters`` numbers rows that do not stand alone.
+    """
+    rows: list[RateRow] = []
+    for rate, among in zip(RATE_NAMES, (np.ones(len(truth), dtype=bool), truth, ~truth), strict=True):
+        for index, (column, label) in enumerate(labels):
+            inside = member[:, index] & among
+            kept = None if clusters is None else np.unique(clusters[inside], return_inverse=True)[1]
+            hits = selected[inside]
+            low, high = share_interval(hits, kept, confidence) if len(hits) else (None, None)
+            value = float(hits.mean()) if len(hits) else None
+            rows.append(RateRow(rate=rate, column=column, group=label, rows=len(hits), value=value, low=low, high=high))
+    return Table.of(RateRow, f"Rates by group with {100 * confidence:g} % intervals, each for itself", rows)
+
+
+def _protected(subject: Subject, names: list[str]) -> tuple[dict[str, pd.Series], list[str]]:
     """Values of each protected column that the rows carry, and the names of the others."""
-    sources = {name: next((one for one in (f"@{name}", name) if one in subject.test.columns), None) for name in names}
+    carried = subject.test.columns
+    sources = {name: next((key for key in (f"@{name}", name) if key in carried), None) for name in names}
     return (
-        {name: subject.test[source] for name, source in sources.items() if source is not None},
+        {name: pd.Series(subject.test[source]) for name, source in sources.items() if source is not None},
         [name for name, source in sources.items() if source is None],
     )
 
 
-def _obstacle(subject: Subject, options: FairnessSpec, columns: dict[str, Any]) -> str:
+def _obstacle(subject: Subject, options: FairnessSpec, columns: dict[str, pd.Series]) -> str:
     if subject.spec.task != "classification" or subject.outcomes.positive is None:
         return "fairness is measured for two classes"
     if not options.protected:
@@ -83,28 +139,68 @@ def _obstacle(subject: Subject, options: FairnessSpec, columns: dict[str, Any]) 
     return "" if columns else f"the rows carry no column {one_of(options.protected)}"
 
 
-def _not_evaluated(why: str, rows: int) -> Diagnosis:
-    measures = [Measure(name=name, value=None, rows=rows, note=why) for name in MEASURES]
-    return Diagnosis(name=NAME, title=TITLE, headline=f"Not evaluated: {why}.", measures=measures)
+def _measure(disparity: Disparity) -> Measure:
+    return Measure(
+        name=disparity.name,
+        value=disparity.value,
+        interval=disparity.interval,
+        rows=disparity.rows,
+        note=disparity.note,
+    )
 
 
 def _headline(found: list[Disparity]) -> str:
-    said = [f"{one.name.replace('_', ' ')} {one.value:.3g} ({one.column})" for one in found if one.value is not None]
-    return f"Worst over protected columns: {', '.join(said)}." if said else f"Not evaluated: {found[0].note}."
+    said = [
+        f"{disparity.name.replace('_', ' ')} {disparity.value:.3g} ({disparity.column})"
+        for disparity in found
+        if disparity.value is not None
+    ]
+    return f"Worst over protected columns: {', '.join(said)}."
 
 
 def _rates(counts: Counts, subject: Subject) -> list[Table]:
-    labels = counts.labels
-    if not labels:
+    if not counts.labels:
         return []
     clusters, confidence = group_codes(subject.groups), subject.bootstrap.confidence
-    return [group_rates(labels, counts.member, counts.truth, counts.selected, clusters, confidence)]
+    return [group_rates(counts.labels, counts.member, counts.truth, counts.selected, clusters, confidence)]
 
 
 def _table(counts: Counts) -> Table:
     rows, of, hit = [], counts.of[0], counts.hit[0]
-    for group, (column, label) in enumerate(counts.labels):
-        rates = [float(hit[rate, group] / of[rate, group]) if of[rate, group] else None for rate in range(3)]
-        rows.append([column, label, int(of[0, group]), *rates])
-    columns = ["column", "group", "rows", "selection rate", "true positive rate", "false positive rate"]
-    return Table(title="Rates by group", columns=columns, rows=rows)
+    for index, (column, label) in enumerate(counts.labels):
+        selection, true, false = (
+            float(hit[rate, index] / of[rate, index]) if of[rate, index] else None for rate in range(3)
+        )
+        rows.append(
+            GroupRow(
+                column=column,
+                group=label,
+                rows=int(of[0, index]),
+                selection=selection,
+                true_positive=true,
+                false_positive=false,
+            )
+        )
+    return Table.of(GroupRow, "Rates by group", rows)
+
+
+def plots(diagnosis: Diagnosis, gates: Sequence[Verdict]) -> Iterator[tuple[str, str]]:
+    """Each rate of each group of the protected columns."""
+    rows = diagnosis.rows(RateRow)
+    for rate in dict.fromkeys(row.rate for row in rows):
+        lines = [
+            ForestLine(
+                f"{row.column}: {row.group}",
+                row.value,
+                interval_of(row.low, row.high),
+                f"{figure(row.value)} of {row.rows:,} rows",
+            )
+            for row in rows
+            if row.rate == rate and row.value is not None
+        ]
+        if not lines:
+            continue
+        values = [line.value for line in lines]
+        described = f"{rate.capitalize()} of {len(lines)} groups, from {figure(min(values))} to {figure(max(values))}"
+        title = f"{rate.capitalize()} by group"
+        yield title, forest(title, described, rate, lines)

@@ -60,8 +60,8 @@ def footprint(
         digest = artefact.digest(path)
         loads = [_seconds(lambda: artefact.load(path, digest, declared), clock) for _ in range(repeats)]
         rows.to_parquet(Path(folder) / "rows.parquet")
-        told = _fresh_process([str(path), digest, str(Path(folder) / "rows.parquet"), *declared])
-        return Footprint(path.stat().st_size, sorted(loads)[len(loads) // 2], **told)
+        measured = _fresh_process([str(path), digest, str(Path(folder) / "rows.parquet"), *declared])
+        return Footprint(path.stat().st_size, sorted(loads)[len(loads) // 2], **measured)
 
 
 def main(path: str, digest: str, rows: str, *declared: str) -> None:

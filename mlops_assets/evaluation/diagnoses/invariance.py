@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from mlops_assets.evaluation.diagnoses.perturbation import columns_of, extremes, reordered
-from mlops_assets.evaluation.diagnosis import Measure, Subject, Table
+from mlops_assets.evaluation.diagnosis import Measure, Row, Subject, Table
 from mlops_assets.metrics.outcomes import Predictions
 
 TOLERANCE = 1e-9
@@ -22,6 +23,18 @@ SINGLE_ROWS = 8
 BATCH = 64
 MOST_BATCHES = 10
 MOST_LINES = 10
+
+
+class ExtremeRow(Row):
+    """One numeric column at its extremes."""
+
+    table = "extremes"
+
+    column: str
+    low: float
+    high: float
+    share: float = Field(title="share of rows")
+    """Of those with an absurd prediction."""
 
 
 def attempt(subject: Subject, inputs: pd.DataFrame) -> Predictions | str:
@@ -44,9 +57,9 @@ def part_of(predictions: Predictions, rows: slice | np.ndarray) -> Predictions:
 def changed_rows(before: Predictions, after: Predictions) -> np.ndarray:
     """Whether each row's label differs, or a number of it by more than the tolerance."""
 
-    given, found = before.probabilities, after.probabilities
-    if given is not None and found is not None:
-        return (before.values != after.values) | _apart(given, found).any(axis=1)
+    given, again = before.probabilities, after.probabilities
+    if given is not None and again is not None:
+        return (before.values != after.values) | _apart(given, again).any(axis=1)
     if np.issubdtype(np.asarray(before.values).dtype, np.floating):
         return _apart(before.values, after.values)
     return np.asarray(before.values != after.values)
@@ -67,20 +80,20 @@ def _column_order(subject: Subject) -> Measure:
     inputs = subject.inputs
     if inputs.shape[1] < 2:
         return Measure(name="column_order", value=None, rows=len(inputs), note="a single column has no order")
-    found = attempt(subject, reordered(inputs))
-    if isinstance(found, str):
+    predictions = attempt(subject, reordered(inputs))
+    if isinstance(predictions, str):
         # Refusing is as safe as answering alike: no row gets a wrong prediction.
-        return Measure(name="column_order", value=0.0, rows=len(inputs), note=found)
-    return _share("column_order", changed_rows(subject.predictions, found))
+        return Measure(name="column_order", value=0.0, rows=len(inputs), note=predictions)
+    return _share("column_order", changed_rows(subject.predictions, predictions))
 
 
 def _row_order(subject: Subject) -> Measure:
 
     order = np.random.default_rng(subject.bootstrap.seed).permutation(len(subject.inputs))
-    found = attempt(subject, subject.inputs.iloc[order].reset_index(drop=True))
-    if isinstance(found, str):
-        return Measure(name="row_order", value=None, rows=len(order), note=found)
-    return _share("row_order", changed_rows(part_of(subject.predictions, order), found))
+    predictions = attempt(subject, subject.inputs.iloc[order].reset_index(drop=True))
+    if isinstance(predictions, str):
+        return Measure(name="row_order", value=None, rows=len(order), note=predictions)
+    return _share("row_order", changed_rows(part_of(subject.predictions, order), predictions))
 
 
 def _batch_size(subject: Subject) -> Measure:
@@ -88,10 +101,12 @@ def _batch_size(subject: Subject) -> Measure:
     changed = np.zeros(len(subject.inputs), dtype=bool)
     seen = changed.copy()
     for rows in batches(len(changed)):
-        found = attempt(subject, subject.inputs.iloc[rows].reset_index(drop=True))
-        if isinstance(found, str):
-            return Measure(name="batch_size", value=None, rows=len(rows), note=f"{len(rows)} rows at once: {found}")
-        changed[rows] |= changed_rows(part_of(subject.predictions, rows), found)
+        predictions = attempt(subject, subject.inputs.iloc[rows].reset_index(drop=True))
+        if isinstance(predictions, str):
+            return Measure(
+                name="batch_size", value=None, rows=len(rows), note=f"{len(rows)} rows at once: {predictions}"
+            )
+        changed[rows] |= changed_rows(part_of(subject.predictions, rows), predictions)
         seen[rows] = True
     return _share("batch_size", changed[seen])
 
@@ -142,7 +157,7 @@ def _absurd_by_column(
     """For each column, whether a row's prediction is absurd at either of its extremes."""
 
     moved = [(name, value) for name, ends in columns.items() for value in ends]
-    found = {name: np.zeros(len(inputs), dtype=bool) for name in columns}
+    absurd = {name: np.zeros(len(inputs), dtype=bool) for name in columns}
     step = max(MOST_PREDICTED // len(inputs), 1)
     for start in range(0, len(moved), step):
         block = moved[start : start + step]
@@ -152,8 +167,8 @@ def _absurd_by_column(
         if isinstance(predictions, str):
             return predictions
         for (name, _), mask in zip(block, _absurd(subject, predictions).reshape(len(block), -1), strict=True):
-            found[name] |= mask
-    return found
+            absurd[name] |= mask
+    return absurd
 
 
 def _absurd(subject: Subject, predictions: Predictions) -> np.ndarray:
@@ -175,8 +190,8 @@ def _target_range(subject: Subject) -> tuple[float, float]:
 
 def _column_table(absurd: dict[str, np.ndarray], columns: dict[str, tuple[float, float]]) -> Table:
     worst = sorted(((float(mask.mean()), name) for name, mask in absurd.items()), key=lambda item: (-item[0], item[1]))
-    return Table(
-        title="Columns by the share of rows with an absurd prediction at their extremes",
-        columns=["column", "low", "high", "share of rows"],
-        rows=[[name, *columns[name], share] for share, name in worst[:MOST_LINES]],
-    )
+    rows = [
+        ExtremeRow(column=name, low=columns[name][0], high=columns[name][1], share=share)
+        for share, name in worst[:MOST_LINES]
+    ]
+    return Table.of(ExtremeRow, "Columns by the share of rows with an absurd prediction at their extremes", rows)

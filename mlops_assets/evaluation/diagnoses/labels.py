@@ -5,24 +5,31 @@ They are reported for a person to look at; nothing is ever deleted or relabelled
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
-from mlops_assets.declaration.base import Task
-from mlops_assets.evaluation.diagnosis import Cell, Diagnosis, Measure, Subject, Table
+from mlops_assets.evaluation.diagnosis import Cell, Diagnosis, Measure, Row, Subject, Table
+from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES
 from mlops_assets.metrics.bootstrap import Bootstrap, gather_atoms, group_codes, replicate
 from mlops_assets.metrics.intervals import FEWEST_UNITS, Interval, percentile_interval
 from mlops_assets.metrics.outcomes import Outcomes
 
-NAME = "labels"
-TITLE = "Label quality"
-TASKS: frozenset[Task] = frozenset({"classification"})
-MEASURES = {
-    "suspect_share": "Share of rows whose label confident learning disputes (lower is better)",
-    "conflict_share": "Share of rows that equal a differently labelled row in every feature (lower is better)",
-}
+INFO = DIAGNOSES["labels"]
 FEWEST_ROWS = 30
 SHOWN = 20
 CLOSE = 1e-6
 """Rounding by which a probability may miss its class's threshold."""
+
+
+class SuspectRow(Row):
+    """One row whose label is disputed."""
+
+    table = "suspects"
+
+    batch: Cell
+    row: Cell
+    given: Cell = Field(title="given label")
+    likely: Cell = Field(title="likely label")
+    probability: float
 
 
 def examine(subject: Subject) -> Diagnosis:
@@ -30,8 +37,7 @@ def examine(subject: Subject) -> Diagnosis:
     outcomes, rows = subject.outcomes, len(subject.test)
     if subject.spec.task != "classification" or not rows:
         why = "there are no rows" if subject.spec.task == "classification" else "the target is no class"
-        measures = [Measure(name=name, value=None, rows=rows, note=why) for name in MEASURES]
-        return Diagnosis(name=NAME, title=TITLE, headline=f"Not evaluated: {why}.", measures=measures)
+        return Diagnosis.not_evaluated(INFO, why, rows)
     conflicts = conflicting_rows(subject.inputs, outcomes.truth)
     probabilities, why_not = outcomes.probabilities, _obstacle(outcomes)
     conflict = Measure(name="conflict_share", value=float(conflicts.mean()), rows=rows)
@@ -40,7 +46,7 @@ def examine(subject: Subject) -> Diagnosis:
     if probabilities is None or why_not:
         suspect = Measure(name="suspect_share", value=None, rows=rows, note=why_not)
         headline = f"Suspect labels not evaluated: {why_not}; {said}"
-        return Diagnosis(name=NAME, title=TITLE, headline=headline, measures=[suspect, conflict], notes=notes)
+        return Diagnosis(name=INFO.name, title=INFO.title, headline=headline, measures=[suspect, conflict], notes=notes)
     likely = likely_classes(outcomes.truth, probabilities)
     disputed = likely != outcomes.truth
     suspect = Measure(
@@ -51,8 +57,8 @@ def examine(subject: Subject) -> Diagnosis:
         note="the interval takes the class thresholds as given",
     )
     return Diagnosis(
-        name=NAME,
-        title=TITLE,
+        name=INFO.name,
+        title=INFO.title,
         headline=f"{int(disputed.sum())} of {rows} labels are suspect; {said}",
         measures=[suspect, conflict],
         tables=[_table(subject, probabilities, likely)],
@@ -103,8 +109,8 @@ def conflicting_rows(inputs: pd.DataFrame, labels: np.ndarray) -> np.ndarray:
 
     code = np.zeros(len(inputs), dtype=np.int64)
     for name in inputs.columns:
-        column, found = pd.factorize(pd.Series(inputs[name]), use_na_sentinel=False)
-        code = np.unique(code * len(found) + column, return_inverse=True)[1]
+        column, known = pd.factorize(pd.Series(inputs[name]), use_na_sentinel=False)
+        code = np.unique(code * len(known) + column, return_inverse=True)[1]
         if code.max(initial=-1) + 1 == len(code):
             return np.zeros(len(code), dtype=bool)
     several = pd.Series(labels).groupby(code).transform("nunique")
@@ -151,17 +157,17 @@ def _table(subject: Subject, probabilities: np.ndarray, likely: np.ndarray) -> T
     lead = np.where(likely == given, -1.0, probabilities[every, likely] - probabilities[every, given])
     shown = [row for row in np.argsort(-lead, kind="stable")[:SHOWN] if likely[row] != given[row]]
     rows = [
-        [
-            _origin(subject, "_batch", row),
-            _origin(subject, "_row", row),
-            _label(classes[given[row]]),
-            _label(classes[likely[row]]),
-            float(probabilities[row, likely[row]]),
-        ]
+        SuspectRow(
+            batch=_origin(subject, "_batch", row),
+            row=_origin(subject, "_row", row),
+            given=_label(classes[given[row]]),
+            likely=_label(classes[likely[row]]),
+            probability=float(probabilities[row, likely[row]]),
+        )
         for row in shown
     ]
     title = f"Suspect labels, the clearest first ({len(rows)} of {int((likely != given).sum())})"
-    return Table(title=title, columns=["batch", "row", "given label", "likely label", "probability"], rows=rows)
+    return Table.of(SuspectRow, title, rows)
 
 
 def _origin(subject: Subject, column: str, row: int) -> Cell:

@@ -92,11 +92,11 @@ def _heights(subject: Subject, rows: pd.DataFrame, feature: str, rungs: np.ndarr
 
     row, rung = np.nonzero(~np.isnan(rungs))
     moved = rows.iloc[row].assign(**{feature: rungs[row, rung]})
-    found = attempt(subject, moved)
-    if isinstance(found, str):
-        raise NotEvaluated(found)
+    predictions = attempt(subject, moved)
+    if isinstance(predictions, str):
+        raise NotEvaluated(predictions)
     heights = np.full(rungs.shape, np.nan)
-    heights[row, rung] = height(subject, found)
+    heights[row, rung] = height(subject, predictions)
     infinite = int((~np.isfinite(heights[row, rung])).sum())
     if infinite:
         raise NotEvaluated(f"the prediction is not a finite number in {infinite} of {len(row)} rows")

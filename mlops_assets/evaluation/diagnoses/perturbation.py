@@ -67,13 +67,13 @@ def extremes(inputs: pd.DataFrame, numeric: Sequence[str], times: float) -> dict
     """Per numeric column the values ``times`` its observed range below and above its middle; none if constant."""
 
     values = inputs.loc[:, list(numeric)].to_numpy(dtype=np.float64)
-    found = {}
+    ends = {}
     for name, column in zip(numeric, values.T, strict=True):
         known = column[np.isfinite(column)]
         if len(known) and np.ptp(known) > 0:
             middle, reach = (known.min() + known.max()) / 2, times * np.ptp(known)
-            found[name] = (float(middle - reach), float(middle + reach))
-    return found
+            ends[name] = (float(middle - reach), float(middle + reach))
+    return ends
 
 
 def reordered(inputs: pd.DataFrame) -> pd.DataFrame:

@@ -9,22 +9,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
-from mlops_assets.declaration.base import Task
-from mlops_assets.evaluation.diagnosis import Diagnosis, Measure, Subject, Table
-from mlops_assets.evaluation.diagnosis_catalogue import PREPARATION_CHECK
+from mlops_assets.evaluation.diagnosis import Diagnosis, Measure, Row, Subject, Table
+from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES, PREPARATION_CHECK
 from mlops_assets.metrics.formatting import figure
 from mlops_assets.model.target import target_values
 from mlops_assets.verdict import Verdict
 
-NAME = "preparation"
-TITLE = "Preparation"
-TASKS: frozenset[Task] = frozenset({"classification", "regression"})
-MEASURES = {
-    "foreign_rows_effect": "Largest change of a prepared test value, in SD of its column, when the preparation is "
-    "fitted on the train rows alone; 0 where it saw no other row (lower is better)",
-}
-
+INFO = DIAGNOSES["preparation"]
 TOLERANCE = 1e-6
 """Largest effect, in SD, that passes the platform's own gate."""
 ROUNDING = 1e-9
@@ -32,24 +25,34 @@ ROUNDING = 1e-9
 SHOWN = 20
 
 
+class EffectRow(Row):
+    """One prepared column that other rows changed."""
+
+    table = "effects"
+
+    column: str
+    effect: float = Field(title="effect in SD")
+
+
 def examine(subject: Subject) -> Diagnosis:
     """Fit the steps before the estimator anew on the train rows, and compare what both make of the test rows."""
     rows = len(subject.test)
     if subject.train is None or subject.train.empty or not rows:
-        return _told(None, rows, "there are no test rows" if not rows else "the train rows are not at hand")
+        reason = "there are no test rows" if not rows else "the train rows are not at hand"
+        return Diagnosis.not_evaluated(INFO, reason, rows)
     if len(getattr(subject.pipeline, "steps", ())) < 2:
-        return _told(0.0, rows, "the artefact has no step before its estimator")
+        return _judged(0.0, rows, "the artefact has no step before its estimator")
     fitted = subject.pipeline[:-1]
     inputs, target = subject.train.loc[:, subject.features.names], target_values(subject.features, subject.train)
     anew = fitted_anew(fitted, inputs, target)
     given, expected = (_matrix(steps.transform(subject.inputs)) for steps in (fitted, anew))
     if given.shape != expected.shape:
         widths = f"{given.shape[1]} columns, fitted on the train rows alone {expected.shape[1]}"
-        return _told(1.0, rows, f"the artefact prepares {widths}")
+        return _judged(1.0, rows, f"the artefact prepares {widths}")
     effects = column_effects(given, expected)
     worst = float(effects.max(initial=0.0))
     note = f"fitted anew on {len(subject.train):,} train rows"
-    return _told(worst, rows, note, _table(effects, fitted))
+    return _judged(worst, rows, note, _table(effects, fitted))
 
 
 def fitted_anew(steps: Any, inputs: pd.DataFrame, target: np.ndarray) -> Any:
@@ -85,11 +88,11 @@ def column_effects(given: np.ndarray, expected: np.ndarray) -> np.ndarray:
 
 def verdict(diagnosis: Diagnosis) -> Verdict:
     """The platform's blocking gate on what ``examine`` found."""
-    (found,) = diagnosis.measures
-    numbers = {"name": PREPARATION_CHECK, "value": found.value, "bound": TOLERANCE, "rows": found.rows}
-    if found.value is None:
-        return Verdict.model_validate({**numbers, "outcome": "not evaluated", "reason": f"{NAME}: {found.note}"})
-    outcome = "passed" if found.value <= TOLERANCE else "failed"
+    (effect,) = diagnosis.measures
+    numbers = {"name": PREPARATION_CHECK, "value": effect.value, "bound": TOLERANCE, "rows": effect.rows}
+    if effect.value is None:
+        return Verdict.model_validate({**numbers, "outcome": "not evaluated", "reason": f"{INFO.name}: {effect.note}"})
+    outcome = "passed" if effect.value <= TOLERANCE else "failed"
     return Verdict.model_validate({**numbers, "outcome": outcome, "reason": diagnosis.headline})
 
 
@@ -115,9 +118,9 @@ def _table(effects: np.ndarray, steps: Any) -> Table | None:
         return None
     names = _names(steps, len(effects))
     order = np.argsort(-effects, kind="stable")[: min(different, SHOWN)]
-    rows = [[names[column], float(effects[column])] for column in order]
+    rows = [EffectRow(column=names[column], effect=float(effects[column])) for column in order]
     title = f"Prepared columns that foreign rows changed ({len(rows)} of {different})"
-    return Table(title=title, columns=["column", "effect in SD"], rows=[*rows])
+    return Table.of(EffectRow, title, rows)
 
 
 def _names(steps: Any, count: int) -> list[str]:
@@ -128,20 +131,18 @@ def _names(steps: Any, count: int) -> list[str]:
         return [f"column {number}" for number in range(1, count + 1)]
 
 
-def _told(value: float | None, rows: int, note: str, table: Table | None = None) -> Diagnosis:
+def _judged(value: float, rows: int, note: str, table: Table | None = None) -> Diagnosis:
     return Diagnosis(
-        name=NAME,
-        title=TITLE,
+        name=INFO.name,
+        title=INFO.title,
         headline=_headline(value, note),
         measures=[Measure(name="foreign_rows_effect", value=value, rows=rows, note=note)],
         tables=[table] if table else [],
     )
 
 
-def _headline(value: float | None, note: str) -> str:
-    if value is None:
-        return f"Not evaluated: {note}."
+def _headline(value: float, note: str) -> str:
     if value <= TOLERANCE:
         return f"The preparation rests on the train rows alone ({note})."
-    told = f"Prepared test values change by up to {figure(value)} SD"
-    return f"{told} when the preparation is fitted on the train rows alone: it saw other rows ({note})."
+    change = f"Prepared test values change by up to {figure(value)} SD"
+    return f"{change} when the preparation is fitted on the train rows alone: it saw other rows ({note})."

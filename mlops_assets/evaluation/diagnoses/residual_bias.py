@@ -1,17 +1,31 @@
 """Bias: how far a regression's errors lie to one side, overall and in each tenth of its predictions."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
+import pandas as pd
+from pydantic import Field
 
-from mlops_assets.evaluation.diagnosis import Measure, Table
+from mlops_assets.evaluation.diagnosis import Measure, Row, Table
 from mlops_assets.metrics.bootstrap import Bootstrap, gather_atoms, group_codes, replicate
 from mlops_assets.metrics.intervals import FEWEST_UNITS, UNDEFINED_AT_MOST, Interval, percentile_interval
 from mlops_assets.metrics.outcomes import Outcomes
 
 SEGMENTS = 10
 FEWEST_SEGMENT_ROWS = 30
+
+
+class BiasRow(Row):
+    """The mean error where some tenth of the values is predicted."""
+
+    table = "biases"
+
+    start: float = Field(title="predicted from")
+    end: float = Field(title="to")
+    rows: int
+    mean_error: float
+    low: float | None
+    high: float | None
 
 
 def segments_of(predicted: np.ndarray, segments: int = SEGMENTS) -> np.ndarray:
@@ -44,7 +58,7 @@ def simultaneous_band(means: np.ndarray, replicates: np.ndarray, confidence: flo
 
 
 def replicates_of(
-    outcomes: Outcomes, segments: np.ndarray, groups: Any, bootstrap: Bootstrap
+    outcomes: Outcomes, segments: np.ndarray, groups: pd.Series | None, bootstrap: Bootstrap
 ) -> dict[str, np.ndarray] | None:
     """Bias, moments and each segment's bias in every resample; segments stay those of all rows.
 
@@ -74,8 +88,8 @@ def _statistic(outcomes: Outcomes, segments: np.ndarray) -> Callable[[np.ndarray
         with np.errstate(divide="ignore", invalid="ignore"):
             sd = np.sqrt(np.maximum(means[2] - means[1] ** 2, 0))
             by_segment = totals / counts / unit
-            found = {"bias": means[0] / sd, **_moments(*means[3:])}
-        return found | {f"segment {index}": column for index, column in enumerate(by_segment.T)}
+            whole = {"bias": means[0] / sd, **_moments(*means[3:])}
+        return whole | {f"segment {index}": column for index, column in enumerate(by_segment.T)}
 
     return statistic
 
@@ -134,13 +148,10 @@ def _worst_segment(means: np.ndarray, rows: np.ndarray, band: np.ndarray | None,
 
 
 def _segment_table(outcomes: Outcomes, segments: np.ndarray, means: np.ndarray, half: dict[int, float]) -> Table:
-    lines = []
+    rows = []
     for index, mean in enumerate(means.tolist()):
         predicted = outcomes.predicted[segments == index]
         low, high = (mean - half[index], mean + half[index]) if index in half else (None, None)
-        lines.append([float(predicted.min()), float(predicted.max()), len(predicted), mean, low, high])
-    return Table(
-        title="Mean error by tenth of the predictions (intervals hold for all tenths together)",
-        columns=["predicted from", "to", "rows", "mean error", "low", "high"],
-        rows=lines,
-    )
+        start, end = float(predicted.min()), float(predicted.max())
+        rows.append(BiasRow(start=start, end=end, rows=len(predicted), mean_error=mean, low=low, high=high))
+    return Table.of(BiasRow, "Mean error by tenth of the predictions (intervals hold for all tenths together)", rows)

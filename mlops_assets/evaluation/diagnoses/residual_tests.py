@@ -118,10 +118,10 @@ def _explained(errors: np.ndarray, regressors: np.ndarray) -> tuple[float, int]:
     squared = squared - squared.mean()
     centred = regressors - regressors.mean(axis=0)
     spread = centred.std(axis=0)
-    told = spread > 1e-12 * np.abs(regressors).max(axis=0, initial=0)
-    design = centred[:, told] / spread[told]
+    varies = spread > 1e-12 * np.abs(regressors).max(axis=0, initial=0)
+    design = centred[:, varies] / spread[varies]
     total = float(squared @ squared)
-    if not told.any() or total == 0:
+    if not varies.any() or total == 0:
         return 0.0, 0
     solution, _, rank, _ = np.linalg.lstsq(design, squared, rcond=COLLINEAR)
     if rank >= len(errors) - 1:

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
-from mlops_assets.declaration.base import Task
 from mlops_assets.errors import NotEvaluated
 from mlops_assets.evaluation.diagnoses.residual_bias import biases, replicates_of, segments_of, size_interval
 from mlops_assets.evaluation.diagnoses.residual_tests import (
@@ -21,25 +21,13 @@ from mlops_assets.evaluation.diagnoses.residual_tests import (
     shapiro_wilk,
     skewness,
 )
-from mlops_assets.evaluation.diagnosis import Diagnosis, Measure, Subject, Table
+from mlops_assets.evaluation.diagnosis import Diagnosis, Measure, Row, Subject, Table
+from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES
 from mlops_assets.metrics.formatting import figure, interval_text
 from mlops_assets.metrics.intervals import UNDEFINED_AT_MOST, percentile_interval, undefined_share
 from mlops_assets.metrics.outcomes import Outcomes
 
-NAME = "residuals"
-TITLE = "Residuals"
-TASKS: frozenset[Task] = frozenset({"regression"})
-MEASURES = {
-    "bias": "Size of the mean error, in SD of the target (lower is better)",
-    "largest_segment_bias": "Largest size of a mean error in a tenth of the predictions, in SD of the target "
-    "(lower is better)",
-    "heteroscedasticity_effect": "Share of the squared errors' variance that prediction and numeric features explain, "
-    "0 to 1 (lower is better)",
-    "autocorrelation_effect": "Distance of the Durbin-Watson statistic from 2, in time order (lower is better)",
-    "abs_skew": "Size of the errors' skew (lower is better)",
-    "excess_kurtosis": "Kurtosis of the errors beyond that of a normal distribution (lower is better)",
-}
-
+INFO = DIAGNOSES["residuals"]
 FEWEST_MOMENT_ROWS = 8
 ROWS_PER_REGRESSOR = 10
 """Fewer rows than this per regressor explain squared errors by chance."""
@@ -47,6 +35,31 @@ QUANTILES = (0.001, 0.005, 0.01, 0.025, *(step / 20 for step in range(1, 20)), 0
 """Shares of the errors whose quantiles are compared with a normal distribution's."""
 ROUNDING = 1e-9
 """Share of the target's SD up to which the spread of errors is rounding."""
+
+
+class TestRow(Row):
+    """What one test says."""
+
+    table = "tests"
+
+    test: str
+    statistic: float | None
+    p: float | None
+    effect: float | None
+    effect_is: str
+    rows: int
+    note: str
+
+
+class QuantileRow(Row):
+    """One quantile of the errors."""
+
+    table = "quantiles"
+
+    share: float = Field(title="share below")
+    error: float
+    normal: float = Field(title="if normal")
+    """The same quantile of a normal distribution of equal mean and SD."""
 
 
 def examine(subject: Subject) -> Diagnosis:
@@ -59,12 +72,12 @@ def examine(subject: Subject) -> Diagnosis:
     try:
         outcomes = subject.outcomes
     except NotEvaluated as reason:
-        return _without(len(subject.test), str(reason))
+        return Diagnosis.not_evaluated(INFO, str(reason), len(subject.test))
     if len(outcomes) < FEWEST_MOMENT_ROWS:
-        return _without(len(outcomes), f"{len(outcomes)} rows, {FEWEST_MOMENT_ROWS} are needed")
+        return Diagnosis.not_evaluated(INFO, f"{len(outcomes)} rows, {FEWEST_MOMENT_ROWS} are needed", len(outcomes))
     errors = outcomes.predicted - outcomes.truth
     if outcomes.truth.std() <= ROUNDING * abs(outcomes.truth).max():
-        return _without(len(outcomes), "the target is constant")
+        return Diagnosis.not_evaluated(INFO, "the target is constant", len(outcomes))
     # The order of a sum, and so its last digits, would follow the number of threads.
     with threadpool_limits(limits=1, user_api="blas"):
         return _examine(subject, outcomes, errors)
@@ -77,8 +90,8 @@ def _examine(subject: Subject, outcomes: Outcomes, errors: np.ndarray) -> Diagno
     measures, bands = biases(outcomes, segments, spread, subject.bootstrap.confidence)
     measures += _shapes(tests, spread, subject.bootstrap.confidence)
     return Diagnosis(
-        name=NAME,
-        title=TITLE,
+        name=INFO.name,
+        title=INFO.title,
         headline=_headline(errors, measures),
         measures=measures,
         tables=[_tests_table(tests), bands, _quantile_table(errors)],
@@ -89,7 +102,7 @@ def _examine(subject: Subject, outcomes: Outcomes, errors: np.ndarray) -> Diagno
 def _tests(errors: np.ndarray, predicted: np.ndarray, subject: Subject) -> dict[str, ResidualTest]:
     if errors.std() <= ROUNDING * subject.outcomes.truth.std():
         errors = errors * 0.0
-    found = {
+    tests = {
         "shapiro_wilk": shapiro_wilk(errors, subject.bootstrap.seed),
         "jarque_bera": jarque_bera(errors),
         "anderson_darling": anderson_darling(errors),
@@ -102,8 +115,8 @@ def _tests(errors: np.ndarray, predicted: np.ndarray, subject: Subject) -> dict[
     # A constant bias would look like autocorrelation; it is measured as bias.
     ordered = (errors - errors.mean())[order]
     for name, test in (("durbin_watson", durbin_watson(ordered)), ("ljung_box", ljung_box(ordered))):
-        found[name] = test if len(order) else _unordered(test, len(errors), note)
-    return found
+        tests[name] = test if len(order) else _unordered(test, len(errors), note)
+    return tests
 
 
 def time_order(subject: Subject) -> tuple[np.ndarray, str]:
@@ -135,8 +148,8 @@ def _breusch_pagan(errors: np.ndarray, predicted: np.ndarray, subject: Subject) 
     # About their mean: a constant bias is no spread.
     regressors = np.column_stack([predicted, filled])
     tests = {"breusch_pagan": breusch_pagan, "breusch_pagan_f": breusch_pagan_f}
-    found = {name: test(errors - errors.mean(), regressors) for name, test in tests.items()}
-    return {name: replace(one, note=one.note or f"by {by}{note}") for name, one in found.items()}
+    results = {name: test(errors - errors.mean(), regressors) for name, test in tests.items()}
+    return {name: replace(result, note=result.note or f"by {by}{note}") for name, result in results.items()}
 
 
 def _unordered(test: ResidualTest, rows: int, note: str) -> ResidualTest:
@@ -171,11 +184,19 @@ def _moment(
 
 
 def _tests_table(tests: dict[str, ResidualTest]) -> Table:
-    return Table(
-        title="Tests of the errors (prediction minus truth)",
-        columns=["test", "statistic", "p", "effect", "effect is", "rows", "note"],
-        rows=[[t.name, t.statistic, t.p, t.effect, t.effect_is, t.rows, t.note] for t in tests.values()],
-    )
+    rows = [
+        TestRow(
+            test=test.name,
+            statistic=test.statistic,
+            p=test.p,
+            effect=test.effect,
+            effect_is=test.effect_is,
+            rows=test.rows,
+            note=test.note,
+        )
+        for test in tests.values()
+    ]
+    return Table.of(TestRow, "Tests of the errors (prediction minus truth)", rows)
 
 
 def _quantile_table(errors: np.ndarray) -> Table:
@@ -185,10 +206,12 @@ def _quantile_table(errors: np.ndarray) -> Table:
     shares = [share for share in QUANTILES if min(share, 1 - share) * len(errors) >= 1]
     seen = np.quantile(errors, shares)
     normal = errors.mean() + errors.std() * norm.ppf(shares)
-    return Table(
-        title="Quantiles of the errors, beside those of a normal distribution of equal mean and SD",
-        columns=["share below", "error", "if normal"],
-        rows=[[*line] for line in zip(shares, seen.tolist(), normal.tolist(), strict=True)],
+    rows = [
+        QuantileRow(share=share, error=error, normal=expected)
+        for share, error, expected in zip(shares, seen.tolist(), normal.tolist(), strict=True)
+    ]
+    return Table.of(
+        QuantileRow, "Quantiles of the errors, beside those of a normal distribution of equal mean and SD", rows
     )
 
 
@@ -214,12 +237,3 @@ def _notes(subject: Subject) -> list[str]:
     if subject.groups is not None:
         notes.append(f"Rows of one {subject.features.group!r} may err alike: the p-values suppose that they do not.")
     return notes
-
-
-def _without(rows: int, reason: str) -> Diagnosis:
-    return Diagnosis(
-        name=NAME,
-        title=TITLE,
-        headline=f"Not evaluated: {reason}.",
-        measures=[Measure(name=name, value=None, rows=rows, note=reason) for name in MEASURES],
-    )

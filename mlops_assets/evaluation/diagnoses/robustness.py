@@ -1,45 +1,67 @@
 """Robustness: what becomes of a model's predictions when rows arrive noisy, incomplete, strange or reordered."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
-from mlops_assets.declaration.base import Task
 from mlops_assets.errors import NotEvaluated
-from mlops_assets.evaluation.diagnoses.invariance import EXTREME_TIMES, attempt, extreme_values, order_measures, part_of
+from mlops_assets.evaluation.diagnoses.invariance import attempt, extreme_values, order_measures, part_of
 from mlops_assets.evaluation.diagnoses.perturbation import columns_of, spreads, with_missing, with_noise, with_unseen
-from mlops_assets.evaluation.diagnoses.robustness_curve import MOST_RESAMPLES, Point, relative_losses
-from mlops_assets.evaluation.diagnosis import Cell, Diagnosis, Measure, Subject, Table
+from mlops_assets.evaluation.diagnoses.robustness_curve import MOST_RESAMPLES, LossPoint, relative_losses
+from mlops_assets.evaluation.diagnosis import Diagnosis, Measure, Row, Subject, Table
+from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES, PERTURBATION_LEVELS
 from mlops_assets.metrics.catalogue import METRICS
 from mlops_assets.metrics.outcomes import Outcomes
 from mlops_assets.metrics.scoring import obstacle, values
 
-NAME = "robustness"
-TITLE = "Robustness"
-TASKS: frozenset[Task] = frozenset({"classification", "regression"})
-LEVELS = (1, 5, 10, 20)
-"""Per cent."""
-MEASURES = {
-    **{
-        f"noise_{level}": f"Relative loss of the primary metric under noise of {level} % of each numeric column's SD "
-        "(lower is better)"
-        for level in LEVELS
-    },
-    **{
-        f"missing_{level}": f"Relative loss of the primary metric with {level} % of the cells empty (lower is better)"
-        for level in LEVELS
-    },
-    "unseen_category": "Relative loss of the primary metric with an unseen category in every categorical column "
-    "(lower is better)",
-    "extreme_values": f"Share of rows with an absurd prediction once a numeric column lies {EXTREME_TIMES} times its "
-    "range away (lower is better)",
-    "column_order": "Share of rows whose prediction changes with the order of the columns (lower is better)",
-    "row_order": "Share of rows whose prediction changes with the order of the rows (lower is better)",
-    "batch_size": "Share of rows whose prediction changes with the size of the batch (lower is better)",
-}
+INFO = DIAGNOSES["robustness"]
+LEVELS = PERTURBATION_LEVELS
 REPEATS = 3
 MOST_ROWS = 5_000
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """One way to worsen the rows, and how much of it."""
+
+    measure: str
+    kind: str
+    share: float
+
+
+SWEEP = (
+    *(Perturbation(f"noise_{level}", "noise", level / 100) for level in LEVELS),
+    *(Perturbation(f"missing_{level}", "missing", level / 100) for level in LEVELS),
+    Perturbation("unseen_category", "unseen category", 1.0),
+)
+
+
+class LossRow(Row):
+    """The metric under one perturbation; ``none`` before any."""
+
+    table = "losses"
+
+    perturbation: str
+    share: float | None
+    metric: float | None
+    loss: float | None = Field(title="relative loss")
+    low: float | None
+    high: float | None
+    note: str
+
+
+class SteadyRow(Row):
+    """Rows whose prediction depends on what it must not."""
+
+    table = "steady"
+
+    change: str
+    share: float | None = Field(title="share of rows")
+    rows: int
+    note: str
 
 
 def examine(subject: Subject) -> Diagnosis:
@@ -50,7 +72,7 @@ def examine(subject: Subject) -> Diagnosis:
     from threadpoolctl import threadpool_limits
 
     if subject.test.empty:
-        return _without("there are no test rows")
+        return Diagnosis.not_evaluated(INFO, "there are no test rows", 0)
     # Many small predictions: threads would cost more than they do, up to twenty times on a busy machine.
     with threadpool_limits(limits=1):
         return _examine(subject)
@@ -64,13 +86,13 @@ def _examine(subject: Subject) -> Diagnosis:
         points = _points(subject, chosen)
         losses = relative_losses(metric, base, points, _groups(subject, chosen), subject.bootstrap)
     else:
-        losses = [Measure(name=name, value=None, rows=len(chosen), note=base) for name in _sweep_names()]
+        losses = [Measure(name=each.measure, value=None, rows=len(chosen), note=base) for each in SWEEP]
     extreme, columns = extreme_values(subject)
     steady = [extreme, *order_measures(subject)]
     curve = _curve(metric, base if isinstance(base, Outcomes) else None, points, losses)
     return Diagnosis(
-        name=NAME,
-        title=TITLE,
+        name=INFO.name,
+        title=INFO.title,
         headline=_headline(metric, [*losses, *steady]),
         measures=[*losses, *steady],
         tables=[curve, _steady_table(steady), *columns],
@@ -101,7 +123,7 @@ def _base(subject: Subject, chosen: np.ndarray, metric: str) -> Outcomes | str:
     return obstacle(metric, outcomes) or outcomes
 
 
-def _points(subject: Subject, chosen: np.ndarray) -> list[Point]:
+def _points(subject: Subject, chosen: np.ndarray) -> list[LossPoint]:
     rows, inputs = subject.test.iloc[chosen].reset_index(drop=True), subject.inputs
     numeric, categorical = columns_of(subject.features, "numeric"), columns_of(subject.features, "categorical")
     scales = spreads(inputs, numeric)
@@ -139,68 +161,68 @@ def _point(
     perturb: Callable[[np.random.Generator], pd.DataFrame],
     why_not: str = "",
     repeats: int = REPEATS,
-) -> Point:
+) -> LossPoint:
 
     if why_not:
-        return Point(name, note=why_not)
+        return LossPoint(name, note=why_not)
     seeds = [np.random.default_rng([subject.bootstrap.seed, repeat]) for repeat in range(repeats)]
     changed = pd.concat([perturb(rng) for rng in seeds], ignore_index=True)
     predictions = attempt(subject, changed)
     if isinstance(predictions, str):
-        return Point(name, note=predictions)
+        return LossPoint(name, note=predictions)
     try:
         parts = [slice(start, start + len(rows)) for start in range(0, len(changed), len(rows))]
-        return Point(name, tuple(subject.read(rows, part_of(predictions, part)) for part in parts))
+        return LossPoint(name, tuple(subject.read(rows, part_of(predictions, part)) for part in parts))
     except NotEvaluated as reason:
-        return Point(name, note=str(reason))
+        return LossPoint(name, note=str(reason))
 
 
-def _sweep_names() -> list[str]:
-    return [name for name in MEASURES if name.startswith(("noise", "missing", "unseen"))]
-
-
-def _curve(metric: str, base: Outcomes | None, points: Sequence[Point], losses: Sequence[Measure]) -> Table:
-    lines: list[list[Cell]] = []
+def _curve(metric: str, base: Outcomes | None, points: Sequence[LossPoint], losses: Sequence[Measure]) -> Table:
+    rows: list[LossRow] = []
     if base is not None:
-        lines.append(["none", None, values([metric], base)[metric], 0.0, None, None, ""])
+        before = values([metric], base)[metric]
+        rows.append(LossRow(perturbation="none", share=None, metric=before, loss=0.0, low=None, high=None, note=""))
     after = {point.name: _mean_value(metric, point) for point in points}
-    for loss in losses:
-        kind, _, level = loss.name.rpartition("_")
-        known = level.isdigit()
+    for perturbation, loss in zip(SWEEP, losses, strict=True):
         low, high = loss.interval or (None, None)
-        name, share = (kind, int(level) / 100) if known else ("unseen category", 1.0)
-        lines.append([name, share, after.get(loss.name), loss.value, low, high, loss.note])
-    return Table(
-        title=f"{METRICS[metric].title} under perturbation",
-        columns=["perturbation", "share", "metric", "relative loss", "low", "high", "note"],
-        rows=lines,
-    )
+        rows.append(
+            LossRow(
+                perturbation=perturbation.kind,
+                share=perturbation.share,
+                metric=after.get(loss.name),
+                loss=loss.value,
+                low=low,
+                high=high,
+                note=loss.note,
+            )
+        )
+    return Table.of(LossRow, f"{METRICS[metric].title} under perturbation", rows)
 
 
-def _mean_value(metric: str, point: Point) -> float | None:
-    found = [values([metric], one)[metric] for one in point.repeats]
-    known = [value for value in found if value is not None]
-    return sum(known) / len(known) if known and len(known) == len(found) else None
+def _mean_value(metric: str, point: LossPoint) -> float | None:
+    measured = [values([metric], repeat)[metric] for repeat in point.repeats]
+    known = [value for value in measured if value is not None]
+    return sum(known) / len(known) if known and len(known) == len(measured) else None
 
 
 def _steady_table(measures: Sequence[Measure]) -> Table:
-    return Table(
-        title="Order, batch and extreme values",
-        columns=["change", "share of rows", "rows", "note"],
-        rows=[[measure.name.replace("_", " "), measure.value, measure.rows, measure.note] for measure in measures],
-    )
+    rows = [
+        SteadyRow(change=measure.name.replace("_", " "), share=measure.value, rows=measure.rows, note=measure.note)
+        for measure in measures
+    ]
+    return Table.of(SteadyRow, "Order, batch and extreme values", rows)
 
 
 def _headline(metric: str, measures: Sequence[Measure]) -> str:
-    found = {measure.name: measure.value for measure in measures}
+    value = {measure.name: measure.value for measure in measures}
     orders = ("column_order", "row_order", "batch_size")
-    changed = [name.replace("_", " ") for name in orders if found[name]]
-    unknown = [name.replace("_", " ") for name in orders if found[name] is None]
+    changed = [name.replace("_", " ") for name in orders if value[name]]
+    unknown = [name.replace("_", " ") for name in orders if value[name] is None]
     order = f"predictions change with {', '.join(changed)}" if changed else "no order or batch was seen to matter"
     order += f" ({', '.join(unknown)} not evaluated)" if unknown else ""
     return (
-        f"{METRICS[metric].title} loses {_per_cent(found['noise_10'])} under 10 % noise and "
-        f"{_per_cent(found['missing_10'])} with 10 % of the cells empty; {order}."
+        f"{METRICS[metric].title} loses {_per_cent(value['noise_10'])} under 10 % noise and "
+        f"{_per_cent(value['missing_10'])} with 10 % of the cells empty; {order}."
     )
 
 
@@ -215,12 +237,3 @@ def _notes(metric: str, rows: int, subject: Subject) -> list[str]:
         f"{subject.bootstrap.seed}); intervals from {resamples} paired resamples, with the perturbations held.",
         "A negative loss is an improvement. SD and range of a column are those of the test rows.",
     ]
-
-
-def _without(reason: str) -> Diagnosis:
-    return Diagnosis(
-        name=NAME,
-        title=TITLE,
-        headline=f"Not evaluated: {reason}.",
-        measures=[Measure(name=name, value=None, rows=0, note=reason) for name in MEASURES],
-    )

@@ -26,7 +26,7 @@ MOST_RESAMPLES = 500
 
 
 @dataclass(frozen=True, eq=False)
-class Point:
+class LossPoint:
     """One perturbation: the rows it was made of, repeated, or why there are none."""
 
     name: str
@@ -43,7 +43,7 @@ def relative_loss(before: np.ndarray, after: np.ndarray, greater_is_better: bool
 
 
 def relative_losses(
-    metric: str, base: Outcomes, points: Sequence[Point], groups: pd.Series | None, bootstrap: Bootstrap
+    metric: str, base: Outcomes, points: Sequence[LossPoint], groups: pd.Series | None, bootstrap: Bootstrap
 ) -> list[Measure]:
     """Mean relative loss over the repeats of each point, with its interval from a bootstrap that all of them share."""
 
@@ -56,7 +56,7 @@ def relative_losses(
         if note:
             measures.append(Measure(name=point.name, value=None, rows=len(base), note=note))
             continue
-        value = float(np.mean([_loss(metric, before, one) for one in point.repeats]))
+        value = float(np.mean([_loss(metric, before, repeat) for repeat in point.repeats]))
         interval = _interval(spread.get(point.name), value, bootstrap.confidence)
         missing = "" if interval else "no interval: too few independent rows or groups"
         measures.append(Measure(name=point.name, value=value, interval=interval, rows=len(base), note=missing))
@@ -76,25 +76,26 @@ def _undefined(metric: str, before: float | None) -> str:
 
 
 def _obstacle(metric: str, repeats: Sequence[Outcomes]) -> str:
-    found = (
-        obstacle(metric, one) or ("" if values([metric], one)[metric] is not None else "undefined") for one in repeats
+    reasons = (
+        obstacle(metric, repeat) or ("" if values([metric], repeat)[metric] is not None else "undefined")
+        for repeat in repeats
     )
-    return next((f"{metric}: {reason}" for reason in found if reason), "")
+    return next((f"{metric}: {reason}" for reason in reasons if reason), "")
 
 
 def _replicates(
-    metric: str, base: Outcomes, points: Sequence[Point], groups: pd.Series | None, bootstrap: Bootstrap
+    metric: str, base: Outcomes, points: Sequence[LossPoint], groups: pd.Series | None, bootstrap: Bootstrap
 ) -> dict[str, np.ndarray]:
     """Mean relative loss of each point in every resample."""
 
-    several = [base, *(one for point in points for one in point.repeats)]
+    several = [base, *(repeat for point in points for repeat in point.repeats)]
     atoms = atoms_of(several, groups, METRICS[metric].needs == "labels")
     if not points or atoms.units < FEWEST_UNITS:
         return {}
     fewer = Bootstrap(min(bootstrap.resamples, MOST_RESAMPLES), bootstrap.confidence, bootstrap.seed)
-    measured = replicate([statistic([metric], one.take(atoms.row)) for one in several], atoms, fewer)
-    before, *after = (found[metric] for found in measured)
-    losses = iter([relative_loss(before, one, METRICS[metric].greater_is_better) for one in after])
+    measured = replicate([statistic([metric], outcomes.take(atoms.row)) for outcomes in several], atoms, fewer)
+    before, *after = (replicates[metric] for replicates in measured)
+    losses = iter([relative_loss(before, changed, METRICS[metric].greater_is_better) for changed in after])
     return {point.name: np.mean([next(losses) for _ in point.repeats], axis=0) for point in points}
 
 

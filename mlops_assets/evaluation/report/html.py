@@ -1,7 +1,6 @@
 """HTML: a report as one self-contained page without scripts or remote assets."""
 
 import re
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES
@@ -43,8 +42,8 @@ def render(report: Report, digest: str | None = None) -> str:
             sections=_sections(report),
             parts=[(part, report.rows[part]) for part in PARTS if part in report.rows],
             plots=dict(plots(report)),
-            diagnosis_plots={one.name: diagnosis_plots(one, report) for one in report.diagnoses},
-            meanings={one.name: _meanings(one.name) for one in report.diagnoses},
+            diagnosis_plots={diagnosis.name: diagnosis_plots(diagnosis, report) for diagnosis in report.diagnoses},
+            meanings={diagnosis.name: _meanings(diagnosis.name) for diagnosis in report.diagnoses},
         )
     )
 
@@ -83,7 +82,7 @@ def _sections(report: Report) -> list[tuple[str, str]]:
         ("curves", "Curves", report.roc),
         ("errors", "Errors", report.points),
         ("importance", "What the model relies on", True),
-        *((f"diagnosis-{one.name}", one.title, True) for one in report.diagnoses),
+        *((f"diagnosis-{diagnosis.name}", diagnosis.title, True) for diagnosis in report.diagnoses),
         ("basis", "What this rests on", True),
     ]
     return [(anchor, title) for anchor, title, present in known if present]
@@ -91,7 +90,8 @@ def _sections(report: Report) -> list[tuple[str, str]]:
 
 def _meanings(diagnosis: str) -> dict[str, str]:
     """What each measure of a diagnosis says, by its name."""
-    return import_module(f"mlops_assets.evaluation.diagnoses.{diagnosis}").MEASURES if diagnosis in DIAGNOSES else {}
+    info = DIAGNOSES.get(diagnosis)
+    return {name: measure.meaning for name, measure in info.measures.items()} if info else {}
 
 
 def _unturned(value: Any) -> Any:

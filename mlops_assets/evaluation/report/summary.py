@@ -14,8 +14,6 @@ FEWEST_OPEN = 4
 MOST_NAMES = 10
 MOST_GAPS = 4
 LONGEST = 150
-UNKNOWN = "Not evaluated: "
-"""How the headline of a diagnosis begins that found nothing out."""
 
 
 @dataclass(frozen=True)
@@ -73,16 +71,16 @@ def reason_in_short(gate: Verdict) -> str:
 
 def unexamined(report: Report) -> list[str]:
     """Diagnoses and metrics that could not be evaluated, with the reason; at most four, then how many more."""
-    found = [f"{one.title} ({_obstacle(one)})" for one in report.diagnoses if _obstacle(one)]
-    found += [f"{metric.title} ({metric.note})" for metric in report.metrics if metric.value is None]
-    cut = [shortened(text, LONGEST) for text in found[:MOST_GAPS]]
-    return [*cut, f"{len(found) - MOST_GAPS} more"] if len(found) > MOST_GAPS else cut
+    gaps = [f"{diagnosis.title} ({_obstacle(diagnosis)})" for diagnosis in report.diagnoses if _obstacle(diagnosis)]
+    gaps += [f"{metric.title} ({metric.note})" for metric in report.metrics if metric.value is None]
+    cut = [shortened(text, LONGEST) for text in gaps[:MOST_GAPS]]
+    return [*cut, f"{len(gaps) - MOST_GAPS} more"] if len(gaps) > MOST_GAPS else cut
 
 
 def _obstacle(diagnosis: Diagnosis) -> str:
-    """Why nothing could be found out, as its headline or the first of its measures says; empty otherwise."""
-    if diagnosis.headline.startswith(UNKNOWN):
-        return diagnosis.headline.removeprefix(UNKNOWN).rstrip(".")
+    """Why nothing could be found out, as it or the first of its measures says; empty otherwise."""
+    if diagnosis.reason:
+        return diagnosis.reason.rstrip(".")
     if diagnosis.measures and all(measure.value is None for measure in diagnosis.measures):
         return diagnosis.measures[0].note or "no reason given"
     return ""

@@ -7,7 +7,7 @@ import pytest
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from mlops_assets.evaluation.diagnoses import efficiency
-from mlops_assets.evaluation.diagnoses.efficiency import ServingSpec, examine, single_row_times, throughput
+from mlops_assets.evaluation.diagnoses.efficiency import EfficiencySpec, examine, single_row_times, throughput
 from mlops_assets.evaluation.diagnoses.footprint import footprint
 from mlops_assets.evaluation.diagnosis import Subject
 from mlops_assets_tests.evaluation.conftest import Case
@@ -45,14 +45,14 @@ def subject_of(case: Case) -> Subject:
 
 def test_warm_up_is_not_timed_and_rows_are_taken_in_turn():
     watch = Stopwatch([9, 9, 1, 2, 3, 4, 5, 6])
-    times = single_row_times(watch.predict, ROWS, ServingSpec(calls=6, warm_up=2, seconds=100), watch)
+    times = single_row_times(watch.predict, ROWS, EfficiencySpec(calls=6, warm_up=2, seconds=100), watch)
     assert times.tolist() == [1, 2, 3, 4, 5, 6]
     assert watch.seen == [[0], [1], [0], [1], [2], [3], [4], [0]]
 
 
 def test_timing_stops_after_its_seconds():
     watch = Stopwatch([1])
-    assert len(single_row_times(watch.predict, ROWS, ServingSpec(warm_up=0, seconds=7), watch)) == 7
+    assert len(single_row_times(watch.predict, ROWS, EfficiencySpec(warm_up=0, seconds=7), watch)) == 7
 
 
 def test_throughput_is_the_median_of_its_repeats():
@@ -63,16 +63,16 @@ def test_throughput_is_the_median_of_its_repeats():
 
 
 def test_percentiles_need_calls(classification: Case):
-    found = examine(subject_of(classification), ServingSpec(calls=20, warm_up=1, repeats=1))
+    found = examine(subject_of(classification), EfficiencySpec(calls=20, warm_up=1, repeats=1))
     by_name = {measure.name: measure for measure in found.measures}
-    assert list(by_name) == list(efficiency.MEASURES)
+    assert list(by_name) == list(efficiency.INFO.measures)
     assert by_name["latency_p95_ms"].value is not None
     assert by_name["latency_p99_ms"].value is None
     assert by_name["latency_p99_ms"].note.endswith("100 are needed")
 
 
 def test_a_fitted_pipeline_is_timed_and_its_artefact_weighed(regression: Case):
-    found = examine(subject_of(regression), ServingSpec(calls=100))
+    found = examine(subject_of(regression), EfficiencySpec(calls=100))
     assert all(measure.rows >= 30 for measure in found.measures), "a gate on any of them needs 30 rows"
     value = {measure.name: measure.value or 0.0 for measure in found.measures}
     assert 0.01 < value["latency_p50_ms"] <= value["latency_p95_ms"] <= value["latency_p99_ms"] < 10_000
@@ -101,7 +101,7 @@ def test_a_larger_model_takes_more(regression: Case):
 
 
 def test_an_artefact_that_no_server_may_load_is_not_weighed(regression: Case):
-    found = examine(replace(subject_of(regression), pipeline=Untrusted().fit()), ServingSpec(calls=30))
+    found = examine(replace(subject_of(regression), pipeline=Untrusted().fit()), EfficiencySpec(calls=30))
     by_name = {measure.name: measure for measure in found.measures}
     assert by_name["latency_p95_ms"].value is not None
     for name in ("artefact_mb", "load_ms", "peak_memory_mb"):
@@ -110,7 +110,7 @@ def test_an_artefact_that_no_server_may_load_is_not_weighed(regression: Case):
 
 def test_a_process_that_fails_says_so(regression: Case, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("mlops_assets.evaluation.diagnoses.footprint.LONGEST_SECONDS", 0.01)
-    found = examine(subject_of(regression), ServingSpec(calls=1))
+    found = examine(subject_of(regression), EfficiencySpec(calls=1))
     assert found.measures[-1].note == "a fresh process did not predict within 0 s"
 
 
@@ -132,4 +132,4 @@ def test_no_rows_are_not_evaluated(regression: Case):
 
 def test_the_docstring_says_that_it_is_examined_only_where_declared():
     assert "only where it is declared" in (efficiency.__doc__ or "").replace("\n", " ")
-    assert np.isfinite(efficiency.ServingSpec().seconds)
+    assert np.isfinite(efficiency.EfficiencySpec().seconds)

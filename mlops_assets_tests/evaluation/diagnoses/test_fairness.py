@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,11 +16,11 @@ from mlops_assets.metrics.outcomes import Predictions
 from mlops_assets_tests.evaluation.conftest import Case
 
 FAST = Bootstrap(resamples=400)
-DPD, EOD, EO, DPR = fairness.MEASURES
+DPD, EOD, EO, DPR = fairness.INFO.measures
 
 
 def measured(
-    truth: np.ndarray, selected: np.ndarray, *columns: object, groups: object = None, seed: int = 0
+    truth: np.ndarray, selected: np.ndarray, *columns: Any, groups: Any = None, seed: int = 0
 ) -> dict[str, Disparity]:
     groupings = [group_rows(f"c{index}", values, min_group=1) for index, values in enumerate(columns)]
     counts = Counts(groupings, truth.astype(bool), selected.astype(bool))
@@ -70,7 +71,7 @@ def test_fairlearn_values_on_taiwan_default(taiwan: tuple[np.ndarray, np.ndarray
 @pytest.mark.parametrize(("groups", "rows", "rate"), [(2, 300, 0.3), (2, 200, 0.05), (5, 600, 0.3)])
 def test_a_true_gap_of_zero_is_seldom_told_from_zero(groups: int, rows: int, rate: float):
     rng, trials = np.random.default_rng(2), 150
-    fired = dict.fromkeys(fairness.MEASURES, 0)
+    fired = dict.fromkeys(fairness.INFO.measures, 0)
     for trial in range(trials):
         column = rng.choice(groups, rows, p=np.arange(1, groups + 1) / np.arange(1, groups + 1).sum())
         found = measured(rng.random(rows) < 0.4, rng.random(rows) < rate, column, seed=trial)
@@ -172,7 +173,7 @@ def two_classes(classification: Case) -> Subject:
 
 def test_protected_columns_are_features_or_travel_beside_them(two_classes: Subject):
     found = examine(two_classes, FairnessSpec(protected=["region", "sex", "absent"]))
-    assert [measure.name for measure in found.measures] == list(fairness.MEASURES)
+    assert [measure.name for measure in found.measures] == list(fairness.INFO.measures)
     assert {row[0] for row in found.tables[0].rows} == {"region", "sex"}
     assert "Not found among the rows: absent." in found.notes
     assert "Selected means predicted as 'yes'." in found.notes

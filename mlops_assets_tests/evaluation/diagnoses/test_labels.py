@@ -118,7 +118,7 @@ def test_rows_of_one_group_widen_the_interval(classification: Case):
 
 def test_without_probabilities_only_conflicts_are_evaluated(classification: Case):
     found = examine(subject_of(classification, replace(classification.predictions, probabilities=None)))
-    assert [measure.name for measure in found.measures] == list(labels.MEASURES)
+    assert [measure.name for measure in found.measures] == list(labels.INFO.measures)
     assert [measure.value for measure in found.measures] == [None, 0]
     assert found.measures[0].note == "the model gives no probabilities"
     assert found.tables == []

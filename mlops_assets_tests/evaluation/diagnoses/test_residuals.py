@@ -20,7 +20,7 @@ from mlops_assets.evaluation.diagnoses.residual_tests import (
     shapiro_wilk,
     skewness,
 )
-from mlops_assets.evaluation.diagnoses.residuals import MEASURES, examine
+from mlops_assets.evaluation.diagnoses.residuals import INFO, examine
 from mlops_assets.evaluation.diagnosis import Diagnosis, Measure, Subject
 from mlops_assets.metrics.bootstrap import Bootstrap
 from mlops_assets.metrics.outcomes import Predictions
@@ -296,17 +296,17 @@ def test_a_constant_bias_is_neither_spread_nor_order(regression: Case) -> None:
     ("errors", "truth", "missing"),
     [
         (np.zeros(100), None, {"heteroscedasticity_effect", "abs_skew", "excess_kurtosis", "largest_segment_bias"}),
-        (np.arange(5.0), None, set(MEASURES)),
-        (np.arange(40.0), np.full(40, 3.0), set(MEASURES)),
-        (np.full(40, np.nan), None, set(MEASURES)),
-        (np.zeros(0), np.zeros(0), set(MEASURES)),
+        (np.arange(5.0), None, set(INFO.measures)),
+        (np.arange(40.0), np.full(40, 3.0), set(INFO.measures)),
+        (np.full(40, np.nan), None, set(INFO.measures)),
+        (np.zeros(0), np.zeros(0), set(INFO.measures)),
     ],
 )
 def test_what_cannot_be_computed_says_why(
     regression: Case, errors: np.ndarray, truth: np.ndarray | None, missing: set[str]
 ) -> None:
     found = examine(subject(regression, errors, truth))
-    assert {one.name for one in found.measures} == set(MEASURES)
+    assert {one.name for one in found.measures} == set(INFO.measures)
     assert {one.name for one in found.measures if one.value is None} == missing | {"autocorrelation_effect"}
     assert all(one.note for one in found.measures if one.value is None)
     Diagnosis.model_validate_json(found.model_dump_json())

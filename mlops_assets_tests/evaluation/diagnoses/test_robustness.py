@@ -19,7 +19,7 @@ from mlops_assets.evaluation.diagnoses.perturbation import (
     with_noise,
     with_unseen,
 )
-from mlops_assets.evaluation.diagnoses.robustness import LEVELS, MEASURES, examine
+from mlops_assets.evaluation.diagnoses.robustness import INFO, LEVELS, examine
 from mlops_assets.evaluation.diagnoses.robustness_curve import relative_loss
 from mlops_assets.evaluation.diagnosis import Diagnosis, Measure, Subject
 from mlops_assets.features.version import FeatureColumn, FeaturesVersion, SplitPlan
@@ -206,7 +206,7 @@ def test_a_score_that_falls_is_a_loss() -> None:
 
 def test_a_model_that_looks_at_nothing_loses_nothing() -> None:
     found = values(examine(subject(Model(lambda rows: np.ones(len(rows))))))
-    assert found == dict.fromkeys(MEASURES, 0)
+    assert found == dict.fromkeys(INFO.measures, 0)
 
 
 def test_intervals_are_paired() -> None:
@@ -319,7 +319,7 @@ def test_a_refusal_is_not_evaluated_and_says_what_was_said() -> None:
 )
 def test_what_cannot_be_computed_says_why(made: Callable[[], Subject], missing: str, note: str) -> None:
     found = examine(made())
-    assert list(values(found)) == list(MEASURES)
+    assert list(values(found)) == list(INFO.measures)
     assert measures(found)[missing].value is None
     assert note in measures(found)[missing].note
     Diagnosis.model_validate_json(found.model_dump_json())

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from mlops_assets.evaluation.diagnoses import slices
 from mlops_assets.evaluation.diagnoses.slice_gaps import Gap, Slice, measure_gap, ranked
-from mlops_assets.evaluation.diagnoses.slices import declared_slices, discovered_slices, examine, halves, row_losses
+from mlops_assets.evaluation.diagnoses.slice_search import Halves, declared_slices, discovered_slices, halves
+from mlops_assets.evaluation.diagnoses.slices import examine, row_losses
 from mlops_assets.evaluation.diagnosis import Diagnosis, Subject
 from mlops_assets.metrics.outcomes import Outcomes
 from mlops_assets_tests.evaluation.conftest import Case
@@ -136,7 +137,7 @@ def test_a_weak_region_is_discovered_and_measured_on_other_rows():
     y[rng.random(2000) < 0.1] = np.nan
     losses = ((x > 0.7) & (rng.random(2000) < 0.6)).astype(float)
     grown, measured = halves(2000, None, 0)
-    found = discovered_slices({"x": x, "y": y}, [], losses, grown, measured)
+    found = discovered_slices({"x": x, "y": y}, [], losses, Halves(grown, measured))
     worst = max((measure_gap(one, losses[measured]) for one in found), key=lambda gap: gap.gap)
     assert worst.rule.startswith(("x > 0.70", "x > 0.69"))
     assert worst.gap == pytest.approx(0.6, abs=0.1)
@@ -144,7 +145,7 @@ def test_a_weak_region_is_discovered_and_measured_on_other_rows():
     assert np.sum([one.inside for one in found], axis=0).max() == 1
     # What the measured half holds cannot choose the slices.
     shuffled = np.where(measured, rng.permutation(losses), losses)
-    assert [one.rule for one in discovered_slices({"x": x, "y": y}, [], shuffled, grown, measured)] == [
+    assert [one.rule for one in discovered_slices({"x": x, "y": y}, [], shuffled, Halves(grown, measured))] == [
         one.rule for one in found
     ]
 
@@ -155,7 +156,7 @@ def test_the_rule_of_a_discovered_slice_names_its_rows():
     kind = Slice("kind = 'a'", rng.random(1000) < 0.4)
     losses = np.where(np.isnan(x) | kind.inside, 1.0, 0.0) + 0.5 * np.nan_to_num(x > 0.5)
     grown, measured = halves(1000, None, 0)
-    found = discovered_slices({"x": x}, [kind], losses, grown, measured)
+    found = discovered_slices({"x": x}, [kind], losses, Halves(grown, measured))
     assert {"kind = 'a'" in one.rule for one in found} == {True}
     assert sum("or missing" in one.rule for one in found) >= 1
     for one in found:
@@ -225,7 +226,7 @@ def test_regression_is_measured_in_multiples_of_the_mean_error(regression: Case)
     gaps = {str(row[0]): row[5] for row in found.tables[0].rows}
     assert gaps["kind = 'far'"] == pytest.approx(expected)
     assert value_of(found, "worst_gap") == max(map(float, filter(None, gaps.values()))) >= expected
-    assert {measure.name for measure in found.measures} == set(slices.MEASURES)
+    assert {measure.name for measure in found.measures} == set(slices.INFO.measures)
 
 
 def test_equal_inputs_give_equal_diagnoses(regression: Case):

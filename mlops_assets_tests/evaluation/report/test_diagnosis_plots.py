@@ -18,10 +18,10 @@ from mlops_assets.evaluation.diagnoses import (
     robustness,
     slices,
 )
-from mlops_assets.evaluation.diagnoses.group_rates import group_rates
+from mlops_assets.evaluation.diagnoses.fairness import group_rates
 from mlops_assets.evaluation.diagnosis import Diagnosis, Subject
 from mlops_assets.evaluation.report.plots.diagnosis_plots import diagnosis_plots
-from mlops_assets.evaluation.report.plots.forest import Guide, Line, forest
+from mlops_assets.evaluation.report.plots.forest import ForestLine, Guide, forest
 from mlops_assets.evaluation.report.report import Report
 from mlops_assets.model.prediction_intervals import Intervals
 from mlops_assets.verdict import Verdict
@@ -209,7 +209,7 @@ def test_declared_directions_are_drawn(values: Subject, report: Report) -> None:
 
 @pytest.mark.slow
 def test_times_of_one_prediction_are_drawn_with_their_bound(values: Subject, report: Report) -> None:
-    found = efficiency.examine(values, efficiency.ServingSpec(calls=100, warm_up=1, repeats=1))
+    found = efficiency.examine(values, efficiency.EfficiencySpec(calls=100, warm_up=1, repeats=1))
     root = drawn(found, report, gate("efficiency_latency_p95_ms_at_most", 100))["Time of one prediction"]
     assert len(parts(root, "circle")) == 3
     assert "gate: 95th percentile at most 100" in told(root)
@@ -231,7 +231,7 @@ def test_the_errors_are_drawn_with_the_bias_of_each_tenth(regression: Case) -> N
 
 
 def test_a_forest_keeps_its_first_lines_and_cuts_long_names() -> None:
-    lines = [Line(f"{index} {'x' * 300}", index / 10, (index / 10, index / 5)) for index in range(25)]
+    lines = [ForestLine(f"{index} {'x' * 300}", index / 10, (index / 10, index / 5)) for index in range(25)]
     root = ElementTree.fromstring(forest("Many", "Twenty-five lines", "value", lines, [Guide(0.5, "half")]))
     assert len(parts(root, "circle")) == 20
     assert max(len(part.text or "") for part in parts(root, "text")) < 50

@@ -68,9 +68,9 @@ def test_a_long_reason_is_cut(report: Report) -> None:
 def test_a_diagnosis_that_found_nothing_out_is_told_with_its_reason(report: Report) -> None:
     count = Measure(name="slices_examined", value=0, rows=20)
     gap = Measure(name="worst_gap", value=None, rows=20, note="no slice is large enough")
-    headed = Diagnosis(name="slices", title="Slices", headline="Not evaluated: too few rows.", measures=[gap, count])
-    silent = headed.model_copy(update={"headline": "Nothing to say.", "measures": [gap]})
-    partly = headed.model_copy(update={"headline": "Nothing to say."})
+    partly = Diagnosis(name="slices", title="Slices", headline="Nothing to say.", measures=[gap, count])
+    headed = partly.model_copy(update={"reason": "too few rows"})
+    silent = partly.model_copy(update={"measures": [gap]})
     told = unexamined(report.model_copy(update={"diagnoses": [headed, silent, partly]}))
     assert told == ["Slices (too few rows)", "Slices (no slice is large enough)"]
 

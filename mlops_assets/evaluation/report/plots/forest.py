@@ -1,11 +1,14 @@
 """Forest: many shares or gaps as dot and interval, one below the other, against lines that mean something."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from mlops_assets.evaluation.diagnosis import Diagnosis
+from mlops_assets.evaluation.report.plots.gate_bounds import bounds_on
 from mlops_assets.evaluation.report.plots.svg import Area, drawing, padded, shortened, tag
+from mlops_assets.verdict import Verdict
 
 COLOUR = "#1f6feb"
 FLAGGED = "#d1495b"
@@ -18,7 +21,7 @@ BOUND = "#b3261e"
 
 
 @dataclass(frozen=True)
-class Line:
+class ForestLine:
     """One number with its interval."""
 
     name: str
@@ -40,7 +43,20 @@ class Guide:
     """Whether a gate sets it: drawn in red, and the text says so."""
 
 
-def forest(title: str, description: str, axis: str, lines: Sequence[Line], guides: Sequence[Guide] = ()) -> str:
+def interval_of(low: float | None, high: float | None) -> tuple[float, float] | None:
+    """Two ends as an interval, or None where there is none."""
+    return None if low is None or high is None else (low, high)
+
+
+def gate_guides(diagnosis: Diagnosis, measure: str, gates: Iterable[Verdict], before: str = "") -> list[Guide]:
+    """A guide for each bound that a gate sets on the measure."""
+    return [
+        Guide(bound, f"gate: {before}{sentence}", bound=True)
+        for bound, sentence in bounds_on(diagnosis, measure, gates)
+    ]
+
+
+def forest(title: str, description: str, axis: str, lines: Sequence[ForestLine], guides: Sequence[Guide] = ()) -> str:
     """The first 20 ``lines`` from above to below on one scale."""
     shown = lines[:MOST]
     ends = [end for line in shown for end in (line.value, *(line.interval or ()))]
@@ -63,7 +79,7 @@ def _guide(area: Area, guide: Guide, top: float, first: bool) -> Iterator[Markup
     yield tag("text", guide.text, x=x + (-4 if first else 4), y=y - 8, class_=f"muted small{' end' if first else ''}")
 
 
-def _line(area: Area, line: Line, level: float) -> Iterator[Markup]:
+def _line(area: Area, line: ForestLine, level: float) -> Iterator[Markup]:
     x, y = area.at(line.value, level)
     yield tag(
         "text", tag("title", line.name), shortened(line.name, 38), x=area.left - 10, y=y + 4, class_="ink end isolated"

@@ -78,7 +78,7 @@ def residual_plot(report: Report) -> str:
     area = Area(across, padded([0.0, *(y for _, y in points)]))
     zero = area.line([(across[0], 0), (across[1], 0)], class_="guide")
     description = f"Errors of {len(points)} test rows; a good model scatters evenly around the dashed line"
-    steps = [bias_steps(area, one) for one in report.diagnoses if one.name == "residuals"]
+    steps = [bias_steps(area, diagnosis) for diagnosis in report.diagnoses if diagnosis.name == "residuals"]
     if any(steps):
         description += "; orange steps: mean error of each tenth of the predictions"
     titles = ("predicted value", "predicted minus true")

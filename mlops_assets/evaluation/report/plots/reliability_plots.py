@@ -1,14 +1,14 @@
 """Reliability plots: how often what is stated with some probability comes true, against what chance would show."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
+from mlops_assets.evaluation.diagnoses.calibration import ReliabilityRow
 from mlops_assets.evaluation.diagnosis import Diagnosis
-from mlops_assets.evaluation.report.plots.readings import interval_of, measure_of, number, rows_of
 from mlops_assets.evaluation.report.plots.svg import Area, drawing, tag
-from mlops_assets.evaluation.report.report import Report
 from mlops_assets.metrics.formatting import figure
+from mlops_assets.verdict import Verdict
 
 WITHIN = "#1f6feb"
 BEYOND = "#d1495b"
@@ -16,34 +16,24 @@ KEY = "dashed: as stated; grey: what chance shows; red diamond: beyond it"
 COUNTS = 70.0
 """Height of the bars of counts."""
 
-Bin = tuple[float, float, int, tuple[float, float] | None]
-"""Mean stated probability, observed share, rows, and the shares that chance would show."""
 
-
-def reliability_plots(diagnosis: Diagnosis, report: Report) -> Iterator[tuple[str, str]]:
+def reliability_plots(diagnosis: Diagnosis, gates: Sequence[Verdict]) -> Iterator[tuple[str, str]]:
     """The reliability diagram with the rows of each bin below it."""
-    bins = [
-        (stated, observed, int(number(rows) or 0), interval_of(low, high))
-        for x, y, rows, low, high in rows_of(
-            diagnosis, "mean stated", "observed share", "rows", "chance from", "chance to"
-        )
-        for stated, observed in [(number(x), number(y))]
-        if stated is not None and observed is not None
-    ]
+    bins = diagnosis.rows(ReliabilityRow)
     if bins:
         yield "Reliability", _drawn(diagnosis, bins)
 
 
-def _drawn(diagnosis: Diagnosis, bins: list[Bin]) -> str:
+def _drawn(diagnosis: Diagnosis, bins: list[ReliabilityRow]) -> str:
     area = Area((0, 1), (0, 1), 440, 380)
     parts = [area.line([(0, 0), (1, 1)], class_="guide")]
-    for one in bins:
-        parts += _bin(area, one)
-    most = max(rows for _, _, rows, _ in bins)
-    for stated, _, rows, _ in bins:
-        parts += _count(area, stated, rows, most)
-    total, beyond = sum(rows for _, _, rows, _ in bins), sum(_is_beyond(one) for one in bins)
-    error = measure_of(diagnosis, "ece")
+    for row in bins:
+        parts += _bin(area, row)
+    most = max(row.rows for row in bins)
+    for row in bins:
+        parts += _count(area, row, most)
+    total, beyond = sum(row.rows for row in bins), sum(map(_is_beyond, bins))
+    error = diagnosis.measure("ece")
     said = "" if error is None else f"; calibration error {figure(error.value)}"
     base = area.height + COUNTS
     return drawing(
@@ -59,26 +49,23 @@ def _drawn(diagnosis: Diagnosis, bins: list[Bin]) -> str:
     )
 
 
-def _is_beyond(one: Bin) -> bool:
-    _, observed, _, chance = one
-    return chance is not None and not chance[0] <= observed <= chance[1]
+def _is_beyond(row: ReliabilityRow) -> bool:
+    return not row.chance_low <= row.observed <= row.chance_high
 
 
-def _bin(area: Area, one: Bin) -> Iterator[Markup]:
-    stated, observed, rows, chance = one
-    x, y = area.at(stated, observed)
-    if chance is not None:
-        low, high = (area.at(stated, end)[1] for end in chance)
-        yield tag("rect", x=x - 6, y=high, width=12, height=max(low - high, 1), rx=2, class_="band")
-    hint = tag("title", f"stated {figure(stated)}, observed {figure(observed)}, {rows:,} rows")
-    if _is_beyond(one):
+def _bin(area: Area, row: ReliabilityRow) -> Iterator[Markup]:
+    x, y = area.at(row.stated, row.observed)
+    low, high = (area.at(row.stated, end)[1] for end in (row.chance_low, row.chance_high))
+    yield tag("rect", x=x - 6, y=high, width=12, height=max(low - high, 1), rx=2, class_="band")
+    hint = tag("title", f"stated {figure(row.stated)}, observed {figure(row.observed)}, {row.rows:,} rows")
+    if _is_beyond(row):
         yield tag("path", hint, d=f"M{x:.1f} {y - 6:.1f}l6 6l-6 6l-6 -6z", fill=BEYOND)
     else:
         yield tag("circle", hint, cx=x, cy=y, r=4.5, fill=WITHIN)
 
 
-def _count(area: Area, stated: float, rows: int, most: int) -> Iterator[Markup]:
-    x, base = area.at(stated, 0)[0], area.height + COUNTS
-    height = (COUNTS - 22) * rows / most
+def _count(area: Area, row: ReliabilityRow, most: int) -> Iterator[Markup]:
+    x, base = area.at(row.stated, 0)[0], area.height + COUNTS
+    height = (COUNTS - 22) * row.rows / most
     yield tag("rect", x=x - 7, y=base - height, width=14, height=max(height, 1), fill=WITHIN, fill_opacity="0.55")
-    yield tag("text", f"{rows:,}", x=x, y=base - height - 4, class_="ink tiny middle")
+    yield tag("text", f"{row.rows:,}", x=x, y=base - height - 4, class_="ink tiny middle")

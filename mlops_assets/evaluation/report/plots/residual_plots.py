@@ -1,88 +1,77 @@
 """Residual plots: the errors' quantiles against a normal distribution, and their bias by predicted value."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
+from mlops_assets.evaluation.diagnoses.residual_bias import BiasRow
+from mlops_assets.evaluation.diagnoses.residuals import QuantileRow
 from mlops_assets.evaluation.diagnosis import Diagnosis
-from mlops_assets.evaluation.report.plots.readings import interval_of, measure_of, number, rows_of
+from mlops_assets.evaluation.report.plots.forest import interval_of
 from mlops_assets.evaluation.report.plots.svg import Area, drawing, padded, tag
-from mlops_assets.evaluation.report.report import Report
 from mlops_assets.metrics.formatting import figure
+from mlops_assets.verdict import Verdict
 
 ERROR = "#1f6feb"
 BIAS = "#c77700"
 
 
-def residual_plots(diagnosis: Diagnosis, report: Report) -> Iterator[tuple[str, str]]:
+def residual_plots(diagnosis: Diagnosis, gates: Sequence[Verdict]) -> Iterator[tuple[str, str]]:
     """What the tables of the diagnosis allow to draw."""
-    quantiles = [
-        (normal, error)
-        for cells in rows_of(diagnosis, "if normal", "error")
-        for normal, error in [(number(cells[0]), number(cells[1]))]
-        if normal is not None and error is not None
-    ]
+    quantiles = diagnosis.rows(QuantileRow)
     if quantiles:
         yield "Normal Q–Q of the errors", _normal_plot(diagnosis, quantiles)
-    segments = bias_segments(diagnosis)
-    if segments:
-        yield "Mean error by predicted value", _bias_plot(segments)
-
-
-def bias_segments(
-    diagnosis: Diagnosis,
-) -> list[tuple[float, float, float, tuple[float, float] | None]]:
-    """Predicted from and to, mean error and its interval, for each tenth of the predictions."""
-    return [
-        (ends[0], ends[1], mean, interval_of(low, high))
-        for start, end, error, low, high in rows_of(diagnosis, "predicted from", "to", "mean error", "low", "high")
-        for ends, mean in [(interval_of(start, end), number(error))]
-        if ends is not None and mean is not None
-    ]
+    biases = diagnosis.rows(BiasRow)
+    if biases:
+        yield "Mean error by predicted value", _bias_plot(biases)
 
 
 def bias_steps(area: Area, diagnosis: Diagnosis) -> Markup:
     """The mean error of each tenth as a step over its predicted values, for a plot of errors against predictions."""
     low, high = area.x
     return Markup("").join(
-        area.line([(max(start, low), mean), (min(end, high), mean)], stroke=BIAS, stroke_width=3)
-        for start, end, mean, _ in bias_segments(diagnosis)
+        area.line(
+            [(max(row.start, low), row.mean_error), (min(row.end, high), row.mean_error)], stroke=BIAS, stroke_width=3
+        )
+        for row in diagnosis.rows(BiasRow)
     )
 
 
-def _normal_plot(diagnosis: Diagnosis, quantiles: list[tuple[float, float]]) -> str:
-    area = Area(padded([x for x, _ in quantiles]), padded([value for point in quantiles for value in point]))
-    first, last = quantiles[0][0], quantiles[-1][0]
-    dots = [tag("circle", cx=x, cy=y, r=3, fill=ERROR) for x, y in (area.at(*point) for point in quantiles)]
-    kurtosis = measure_of(diagnosis, "excess_kurtosis")
+def _normal_plot(diagnosis: Diagnosis, quantiles: list[QuantileRow]) -> str:
+    points = [(row.normal, row.error) for row in quantiles]
+    area = Area(padded([normal for normal, _ in points]), padded([value for point in points for value in point]))
+    first, last = quantiles[0], quantiles[-1]
+    dots = [tag("circle", cx=x, cy=y, r=3, fill=ERROR) for x, y in (area.at(*point) for point in points)]
+    kurtosis = diagnosis.measure("excess_kurtosis")
     tails = "" if kurtosis is None else f"; excess kurtosis {figure(kurtosis.value)}"
     return drawing(
         "Normal Q–Q of the errors",
         f"Quantiles of the errors against those of a normal distribution of equal mean and SD; dashed: a normal "
-        f"distribution. The smallest drawn is {figure(quantiles[0][1])} where a normal one has {figure(first)}, the "
-        f"largest {figure(quantiles[-1][1])} where it has {figure(last)}{tails}",
+        f"distribution. The smallest drawn is {figure(first.error)} where a normal one has {figure(first.normal)}, the "
+        f"largest {figure(last.error)} where it has {figure(last.normal)}{tails}",
         area.width,
         area.height,
         area.axes("error if normal", "error (predicted minus true)"),
-        area.line([(first, first), (last, last)], class_="guide"),
+        area.line([(first.normal, first.normal), (last.normal, last.normal)], class_="guide"),
         *dots,
     )
 
 
-def _bias_plot(segments: list[tuple[float, float, float, tuple[float, float] | None]]) -> str:
-    across = padded([value for start, end, _, _ in segments for value in (start, end)])
-    area = Area(across, padded([0.0, *(end for _, _, mean, ends in segments for end in (mean, *(ends or ())))]))
+def _bias_plot(biases: list[BiasRow]) -> str:
+    across = padded([value for row in biases for value in (row.start, row.end)])
+    heights = [end for row in biases for end in (row.mean_error, *(interval_of(row.low, row.high) or ()))]
+    area = Area(across, padded([0.0, *heights]))
     parts = [area.line([(across[0], 0), (across[1], 0)], class_="guide")]
-    for start, end, mean, ends in segments:
-        middle = (start + end) / 2
-        parts.append(area.line([(start, mean), (end, mean)], stroke=ERROR, stroke_width=3))
-        if ends is not None:
-            parts.append(area.line([(middle, ends[0]), (middle, ends[1])], class_="whisker"))
-    worst = max(segments, key=lambda one: abs(one[2]))
+    for row in biases:
+        middle, interval = (row.start + row.end) / 2, interval_of(row.low, row.high)
+        parts.append(area.line([(row.start, row.mean_error), (row.end, row.mean_error)], stroke=ERROR, stroke_width=3))
+        if interval is not None:
+            parts.append(area.line([(middle, end) for end in interval], class_="whisker"))
+    worst = max(biases, key=lambda row: abs(row.mean_error))
     return drawing(
         "Mean error by predicted value",
-        f"Mean error of {len(segments)} parts of the predictions, with intervals that hold together; dashed: no bias. "
-        f"Largest: {figure(worst[2])} where {figure(worst[0])} to {figure(worst[1])} is predicted",
+        f"Mean error of {len(biases)} parts of the predictions, with intervals that hold together; dashed: no bias. "
+        f"Largest: {figure(worst.mean_error)} where {figure(worst.start)} to {figure(worst.end)} is predicted",
         area.width,
         area.height,
         area.axes("predicted value", "mean error (predicted minus true)"),

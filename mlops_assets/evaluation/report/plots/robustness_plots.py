@@ -2,23 +2,26 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from markupsafe import Markup
 
+from mlops_assets.evaluation.diagnoses.robustness import LossRow
 from mlops_assets.evaluation.diagnosis import Diagnosis
-from mlops_assets.evaluation.report.plots.readings import bounds_on, interval_of, number, rows_of
+from mlops_assets.evaluation.report.plots.forest import interval_of
+from mlops_assets.evaluation.report.plots.gate_bounds import bounds_on
 from mlops_assets.evaluation.report.plots.svg import Area, drawing, padded, tag
-from mlops_assets.evaluation.report.report import Report
+from mlops_assets.verdict import Verdict
 
 BOUND = "#b3261e"
 
 
 @dataclass(frozen=True)
 class Look:
-    """How one perturbation is drawn: told apart by colour, dashes and marks."""
+    """How one perturbation is drawn: distinguished by colour, dashes and marks."""
 
     name: str
-    told: str
+    title: str
     colour: str
     dashes: str
     side: float
@@ -27,51 +30,63 @@ class Look:
 
 LOOKS = (Look("noise", "noise on numbers", "#1f6feb", "none", -3), Look("missing", "empty cells", "#c77700", "6 3", 3))
 
-Point = tuple[float, float, tuple[float, float] | None]
-"""Per cent of the perturbation, per cent of loss, its interval."""
-Bound = tuple[Look, float, float, str]
-"""Per cent of the perturbation at which a gate judges, its bound, the same in words."""
+
+class LossMark(NamedTuple):
+    """One mark of a curve, in per cent."""
+
+    level: float
+    loss: float
+    interval: tuple[float, float] | None
 
 
-def robustness_plots(diagnosis: Diagnosis, report: Report) -> Iterator[tuple[str, str]]:
+class BoundMark(NamedTuple):
+    """What a gate asks for at one level of one perturbation."""
+
+    look: Look
+    level: float
+    bound: float
+    words: str
+
+
+def robustness_plots(diagnosis: Diagnosis, gates: Sequence[Verdict]) -> Iterator[tuple[str, str]]:
     """Loss against strength for noise and for missing cells."""
-    curves = [(look, _points(diagnosis, look.name)) for look in LOOKS]
-    curves = [(look, points) for look, points in curves if points]
+    curves = [(look, _marks(diagnosis, look.name)) for look in LOOKS]
+    curves = [(look, marks) for look, marks in curves if marks]
     if not curves:
         return
     bounds = [
-        (look, level, bound, told)
-        for look, points in curves
-        for level, _, _ in points
-        for bound, told in bounds_on(diagnosis, f"{look.name}_{level:g}", report.gates)
+        BoundMark(look, mark.level, bound, words)
+        for look, marks in curves
+        for mark in marks
+        for bound, words in bounds_on(diagnosis, f"{look.name}_{mark.level:g}", gates)
     ]
     yield "Loss under perturbation", _drawn(curves, bounds)
 
 
-def _points(diagnosis: Diagnosis, name: str) -> list[Point]:
-    found = [
-        (round(100 * share, 6), 100 * loss, interval_of(low, high))
-        for kind, level, relative, low, high in rows_of(
-            diagnosis, "perturbation", "share", "relative loss", "low", "high"
-        )
-        for share, loss in [(number(level), number(relative))]
-        if kind == name and share is not None and loss is not None
+def _marks(diagnosis: Diagnosis, perturbation: str) -> list[LossMark]:
+    return [
+        LossMark(round(100 * row.share, 6), 100 * row.loss, _per_cent(interval_of(row.low, row.high)))
+        for row in diagnosis.rows(LossRow)
+        if row.perturbation == perturbation and row.share is not None and row.loss is not None
     ]
-    return [(x, y, ends and (100 * ends[0], 100 * ends[1])) for x, y, ends in found]
 
 
-def _drawn(curves: list[tuple[Look, list[Point]]], bounds: list[Bound]) -> str:
-    ends = [end for _, points in curves for _, loss, interval in points for end in (loss, *(interval or ()))]
-    most = max(x for _, points in curves for x, _, _ in points)
-    area = Area((0, most * 1.08), padded([0.0, *ends, *(100 * bound for _, _, bound, _ in bounds)]), 640, 330)
+def _per_cent(interval: tuple[float, float] | None) -> tuple[float, float] | None:
+    return interval and (100 * interval[0], 100 * interval[1])
+
+
+def _drawn(curves: list[tuple[Look, list[LossMark]]], bounds: list[BoundMark]) -> str:
+    ends = [end for _, marks in curves for mark in marks for end in (mark.loss, *(mark.interval or ()))]
+    most = max(mark.level for _, marks in curves for mark in marks)
+    area = Area((0, most * 1.08), padded([0.0, *ends, *(100 * mark.bound for mark in bounds)]), 640, 330)
     parts = [area.line([(0, 0), (most * 1.08, 0)], class_="guide")]
-    for index, (look, points) in enumerate(curves):
-        parts += _curve(area, look, points)
+    for index, (look, marks) in enumerate(curves):
+        parts += _curve(area, look, marks)
         parts += _legend(area, look, index)
-    for bound in bounds:
-        parts += _bound(area, *bound)
-    said = [_said(look, points) for look, points in curves]
-    said += [f"a gate asks for {told} at {level:g} % of {look.told}" for look, level, _, told in bounds]
+    for mark in bounds:
+        parts += _bound(area, mark)
+    said = [_said(look, marks) for look, marks in curves]
+    said += [f"a gate asks for {mark.words} at {mark.level:g} % of {mark.look.title}" for mark in bounds]
     return drawing(
         "Loss under perturbation",
         f"Relative loss of the metric: {'; '.join(said)}",
@@ -82,10 +97,10 @@ def _drawn(curves: list[tuple[Look, list[Point]]], bounds: list[Bound]) -> str:
     )
 
 
-def _curve(area: Area, look: Look, points: Sequence[Point]) -> Iterator[Markup]:
-    line = [(0.0, 0.0), *((x, y) for x, y, _ in points)]
+def _curve(area: Area, look: Look, marks: Sequence[LossMark]) -> Iterator[Markup]:
+    line = [(0.0, 0.0), *((mark.level, mark.loss) for mark in marks)]
     yield area.line(line, stroke=look.colour, stroke_width=2, stroke_dasharray=look.dashes)
-    for level, loss, interval in points:
+    for level, loss, interval in marks:
         x, y = area.at(level, loss)
         if interval:
             low, high = (area.at(level, end)[1] for end in interval)
@@ -104,20 +119,19 @@ def _legend(area: Area, look: Look, index: int) -> Iterator[Markup]:
     dashes = {"stroke_dasharray": look.dashes}
     yield tag("line", x1=x, x2=x + 26, y1=y, y2=y, stroke=look.colour, stroke_width=2, **dashes)
     yield _mark(look, x + 13, y)
-    yield tag("text", look.told, x=x + 34, y=y + 4, class_="ink")
+    yield tag("text", look.title, x=x + 34, y=y + 4, class_="ink")
 
 
-def _bound(area: Area, look: Look, level: float, bound: float, told: str) -> Iterator[Markup]:
+def _bound(area: Area, mark: BoundMark) -> Iterator[Markup]:
     """A short line at its level; the words of the two perturbations stand on either side of it."""
-    x, y = area.at(level, 100 * bound)
-    right = look.side > 0
+    x, y = area.at(mark.level, 100 * mark.bound)
+    right = mark.look.side > 0
     yield tag("line", x1=x - 16, x2=x + 16, y1=y, y2=y, stroke=BOUND, stroke_width=2.5)
     end = "" if right else " end"
-    yield tag(
-        "text", f"gate, {look.told}: {told}", x=x + (20 if right else -20), y=y + 4, class_=f"ink small halo{end}"
-    )
+    words = f"gate, {mark.look.title}: {mark.words}"
+    yield tag("text", words, x=x + (20 if right else -20), y=y + 4, class_=f"ink small halo{end}")
 
 
-def _said(look: Look, points: list[Point]) -> str:
-    levels = ", ".join(f"{loss:.1f} % at {level:g} %" for level, loss, _ in points)
-    return f"{look.told} {levels}"
+def _said(look: Look, marks: Sequence[LossMark]) -> str:
+    levels = ", ".join(f"{mark.loss:.1f} % at {mark.level:g} %" for mark in marks)
+    return f"{look.title} {levels}"

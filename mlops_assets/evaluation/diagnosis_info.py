@@ -1,0 +1,41 @@
+"""What is known of a diagnosis and of its measures without importing the code behind them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from mlops_assets.declaration.base import Task
+
+Better = Literal["lower", "higher", "neither"]
+
+
+@dataclass(frozen=True)
+class MeasureInfo:
+    """One number that gates name as ``<diagnosis>.<measure>``."""
+
+    title: str
+    better: Better = "lower"
+    """By which two models are ranked; ``neither``: they cannot be."""
+
+    @property
+    def meaning(self) -> str:
+        """The title with its direction."""
+        return self.title if self.better == "neither" else f"{self.title} ({self.better} is better)"
+
+
+@dataclass(frozen=True)
+class DiagnosisInfo:
+    """All that is known of a diagnosis without importing it."""
+
+    name: str
+    title: str
+    tasks: frozenset[Task]
+    measures: Mapping[str, MeasureInfo]
+    examine: str
+    """Dotted path of the function from a ``Subject`` to a ``Diagnosis``."""
+    plots: str | None = None
+    """Dotted path of the function from a ``Diagnosis`` and the report's gates to titles and SVGs."""
+    standard: bool = True
+    """Part of every report of its tasks; otherwise only where declared or named by a gate."""
+    required: bool = False
+    """Part of every report that knows the train rows, whatever is declared: the platform's own gate rests on it."""
