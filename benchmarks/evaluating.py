@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.figure import RUNS, Benchmark, Figure, seconds
 from mlops_assets.metrics.bootstrap import Bootstrap
-from mlops_assets.metrics.intervals import estimate
+from mlops_assets.metrics.estimate import estimate
 from mlops_assets.metrics.outcomes import Outcomes, Predictions, read_outcomes
 from mlops_assets.metrics.scoring import applicable
 

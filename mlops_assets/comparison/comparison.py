@@ -14,9 +14,9 @@ from mlops_assets.comparison.method import Method, suited_method
 from mlops_assets.comparison.paired_bootstrap import PERCENTILE, paired_bootstrap
 from mlops_assets.declaration.base import Task
 from mlops_assets.errors import NotEvaluated
-from mlops_assets.metrics.bootstrap import STANDARD, Atoms, Bootstrap
+from mlops_assets.metrics.bootstrap import STANDARD, Atoms, Bootstrap, atoms_of
 from mlops_assets.metrics.catalogue import METRICS
-from mlops_assets.metrics.intervals import FEWEST_UNITS, Interval, atoms_of
+from mlops_assets.metrics.intervals import FEWEST_UNITS, Interval
 from mlops_assets.metrics.outcomes import Outcomes, Predictions, read_outcomes, shared_classes
 from mlops_assets.metrics.scoring import obstacle, statistic, values
 

@@ -24,7 +24,7 @@ from mlops_assets.evaluation.report.plot_data import (
 from mlops_assets.evaluation.report.report import MetricReport, Report
 from mlops_assets.metrics.bootstrap import Bootstrap
 from mlops_assets.metrics.catalogue import METRICS
-from mlops_assets.metrics.intervals import Estimate
+from mlops_assets.metrics.estimate import Estimate
 from mlops_assets.metrics.outcomes import Outcomes, Predictions
 from mlops_assets.model.prediction_intervals import Intervals
 from mlops_assets.model.threshold import Decision

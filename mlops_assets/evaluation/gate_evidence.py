@@ -12,7 +12,7 @@ from mlops_assets.declaration.base import Task
 from mlops_assets.errors import NotEvaluated
 from mlops_assets.evaluation.spec import SliceSpec
 from mlops_assets.metrics.bootstrap import STANDARD, Bootstrap
-from mlops_assets.metrics.intervals import Estimate, estimate
+from mlops_assets.metrics.estimate import Estimate, estimate
 from mlops_assets.metrics.outcomes import Outcomes, Predictions, read_outcomes, shared_classes
 from mlops_assets.metrics.scoring import applicable
 

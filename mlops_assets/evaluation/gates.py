@@ -11,8 +11,8 @@ from mlops_assets.evaluation.diagnosis import Diagnosis, Measure
 from mlops_assets.evaluation.gate_evidence import SIMPLE, Evidence
 from mlops_assets.evaluation.spec import GateSpec
 from mlops_assets.metrics.catalogue import primary_metric
+from mlops_assets.metrics.estimate import Estimate
 from mlops_assets.metrics.formatting import demand_text, figure, interval_text
-from mlops_assets.metrics.intervals import Estimate
 from mlops_assets.metrics.scoring import obstacle
 from mlops_assets.verdict import Outcome, Verdict
 

@@ -3,12 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from mlops_assets.metrics.bootstrap import Atoms, Bootstrap
-
-if TYPE_CHECKING:
-    import numpy as np
 
 EXACT_COUNTS = 2**24
 """Counts below this are exact in single precision, which is twice as fast as double."""
@@ -25,53 +23,44 @@ class Blocks:
     interval from 2,000 resamples have one of about 2 %.
     """
 
-    of_row: "np.ndarray"
+    of_row: np.ndarray
     """Shape (n,): the block of each row."""
     count: int
 
     @property
     def atoms(self) -> Atoms:
         """What is drawn: the blocks, each as itself."""
-        import numpy as np
-
         return Atoms(np.arange(self.count), np.ones(self.count, dtype=np.int64), None)
 
     @cached_property
-    def sizes(self) -> "np.ndarray":
+    def sizes(self) -> np.ndarray:
         """Shape (count,): rows per block."""
-        import numpy as np
-
         return np.bincount(self.of_row, minlength=self.count).astype(np.float64)
 
-    def totals(self, columns: "np.ndarray") -> "np.ndarray":
+    def totals(self, columns: np.ndarray) -> np.ndarray:
         """Sums of ``columns``, shape (n, c), by block: (count, c)."""
-        import numpy as np
-
         summed = [np.bincount(self.of_row, column, minlength=self.count) for column in columns.T]
         return np.column_stack(summed) if summed else np.zeros((self.count, 0))
 
-    def tally(self, cell: "np.ndarray", cells: int) -> "Callable[[np.ndarray], np.ndarray]":
+    def cell_counter(self, cell: np.ndarray, cells: int) -> Callable[[np.ndarray], np.ndarray]:
         """How many drawn rows fall into each cell, shape (b, cells), as a function of block weights (b, count).
 
         ``cell``, shape (n,), is where each row falls.
         """
-        import numpy as np
         from scipy.sparse import csr_matrix
 
         precision = np.float32 if len(cell) < EXACT_COUNTS else np.float64
         rows = csr_matrix((np.ones(len(cell), dtype=precision), (cell, self.of_row)), shape=(cells, self.count))
 
-        def tallied(weights: "np.ndarray") -> "np.ndarray":
+        def count(weights: np.ndarray) -> np.ndarray:
             counts = rows @ np.ascontiguousarray(weights.T, dtype=precision)
             return np.ascontiguousarray(counts.T, dtype=np.float64)
 
-        return tallied
+        return count
 
 
-def fill_blocks(rows: int, groups: "np.ndarray | None", bootstrap: Bootstrap) -> Blocks:
+def fill_blocks(rows: int, groups: np.ndarray | None, bootstrap: Bootstrap) -> Blocks:
     """Put rows, or whole groups numbered from 0, at random by the seed into blocks of as many rows (or groups)."""
-    import numpy as np
-
     units = rows if groups is None else int(groups.max()) + 1
     count = min(units, bootstrap.blocks)
     of_unit = np.random.default_rng(bootstrap.seed).permutation(units) % count

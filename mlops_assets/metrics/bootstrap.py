@@ -1,13 +1,14 @@
-"""Resampling: the bootstrap's draws, as integer weights of rows."""
+"""The bootstrap: resamples of rows or groups, drawn as integer weights."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
+import pandas as pd
+
+from mlops_assets.metrics.outcomes import Column, Outcomes
 
 CELLS_PER_CHUNK = 200_000
 """Weights drawn at once: they stay in the processor's cache, and memory stays flat in rows and resamples."""
@@ -18,7 +19,7 @@ PARALLEL_CELLS = 20_000_000
 MOST_THREADS = 4
 
 
-Statistic = Callable[["np.ndarray"], "dict[str, np.ndarray]"]
+Statistic = Callable[[np.ndarray], dict[str, np.ndarray]]
 """Row weights of shape (b, n) -> each metric of shape (b,); NaN where it is undefined."""
 
 
@@ -47,13 +48,13 @@ class Atoms:
     Multinomial(n, size / n): drawing them directly is the same bootstrap, in time that grows with the atoms.
     """
 
-    row: "np.ndarray"
+    row: np.ndarray
     """Shape (a,): a row of each atom."""
-    size: "np.ndarray"
+    size: np.ndarray
     """Shape (a,): how many rows it stands for."""
-    of_row: "np.ndarray | None"
+    of_row: np.ndarray | None
     """Shape (n,): the atom of each row; None where every row is its own."""
-    group: "np.ndarray | None" = None
+    group: np.ndarray | None = None
     """Shape (a,): its group, where groups are drawn instead of rows."""
 
     @property
@@ -61,10 +62,8 @@ class Atoms:
         """How many independent things are drawn: groups, or rows."""
         return int(self.size.sum()) if self.group is None else int(self.group.max()) + 1
 
-    def draw(self, resamples: int, rng: "np.random.Generator") -> "np.ndarray":
+    def draw(self, resamples: int, rng: np.random.Generator) -> np.ndarray:
         """Integer weights of shape (resamples, a)."""
-        import numpy as np
-
         if self.group is not None:
             return _counts(rng, resamples, self.units, None, self.units).take(self.group, axis=1) * self.size
         if self.of_row is not None and len(self.row) <= CHEAP_ATOMS * self.units:
@@ -72,15 +71,13 @@ class Atoms:
         return _counts(rng, resamples, self.units, self.of_row, len(self.row))
 
 
-def gather_atoms(columns: Sequence["np.ndarray"], groups: "np.ndarray | None" = None) -> Atoms:
+def gather_atoms(columns: Sequence[np.ndarray], groups: np.ndarray | None = None) -> Atoms:
     """Atoms of rows that agree in all ``columns`` (and group): everything the metrics look at."""
-    import numpy as np
-
     keyed = list(columns) if groups is None else [groups, *columns]
     code = np.zeros(len(keyed[0]), dtype=np.int64)
     for column in keyed:
-        found, inverse = np.unique(column, return_inverse=True)
-        code = np.unique(code * len(found) + inverse, return_inverse=True)[1]
+        distinct, inverse = np.unique(column, return_inverse=True)
+        code = np.unique(code * len(distinct) + inverse, return_inverse=True)[1]
         if code.max() + 1 == len(code):
             break
     if code.max() + 1 > len(code) / 2:
@@ -89,25 +86,29 @@ def gather_atoms(columns: Sequence["np.ndarray"], groups: "np.ndarray | None" = 
     return Atoms(row, size, code, None if groups is None else groups[row])
 
 
-def group_codes(groups: Any) -> "np.ndarray | None":
-    """Groups numbered from 0; a missing group counts as one group."""
-    import pandas as pd
+def atoms_of(several: Iterable[Outcomes], groups: Column | None, by_label: bool) -> Atoms:
+    """Atoms of rows that none of ``several`` outcomes tells apart."""
+    columns = [
+        column for outcomes in several for column in (outcomes.label_columns if by_label else outcomes.value_columns)
+    ]
+    return gather_atoms(columns, group_codes(groups))
 
+
+def group_codes(groups: Column | None) -> np.ndarray | None:
+    """Groups numbered from 0; a missing group counts as one group."""
     return None if groups is None else pd.factorize(pd.Series(groups), use_na_sentinel=False)[0]
 
 
-def replicate(statistics: Sequence["Statistic"], atoms: Atoms, bootstrap: Bootstrap) -> list[dict[str, "np.ndarray"]]:
+def replicate(statistics: Sequence[Statistic], atoms: Atoms, bootstrap: Bootstrap) -> list[dict[str, np.ndarray]]:
     """Every statistic of every resample, shape (resamples,) each; all see the same resamples.
 
     The draws depend on the seed alone, not on the number of threads.
     """
-    import numpy as np
-
     size = max(1, min(bootstrap.resamples, CELLS_PER_CHUNK // max(len(atoms.row), 1)))
     sizes = [min(size, bootstrap.resamples - start) for start in range(0, bootstrap.resamples, size)]
     seeds = np.random.SeedSequence(bootstrap.seed).spawn(len(sizes))
 
-    def measure(chunk: tuple[int, "np.random.SeedSequence"]) -> list[dict[str, "np.ndarray"]]:
+    def measure(chunk: tuple[int, np.random.SeedSequence]) -> list[dict[str, np.ndarray]]:
         weights = atoms.draw(chunk[0], np.random.Generator(np.random.SFC64(chunk[1])))
         return [statistic(weights) for statistic in statistics]
 
@@ -124,12 +125,8 @@ def _threads(cells: int) -> int:
     return min(available, MOST_THREADS) if cells >= PARALLEL_CELLS else 1
 
 
-def _counts(
-    rng: "np.random.Generator", resamples: int, drawn: int, atom: "np.ndarray | None", atoms: int
-) -> "np.ndarray":
+def _counts(rng: np.random.Generator, resamples: int, drawn: int, atom: np.ndarray | None, atoms: int) -> np.ndarray:
     """How often each atom occurs among ``drawn`` rows drawn with replacement, (resamples, atoms)."""
-    import numpy as np
-
     counts = np.empty((resamples, atoms), dtype=np.int64)
     for row in counts:
         chosen = rng.integers(0, drawn, drawn, dtype=np.uint32)

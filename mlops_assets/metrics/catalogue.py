@@ -1,60 +1,89 @@
-"""The one table of metrics: name, task, direction and what it is computed from."""
+"""The one table of metrics: all that is known of each without computing it, and where it is computed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Literal
 
 from mlops_assets.declaration.base import Task
 
+if TYPE_CHECKING:
+    import numpy as np
+
 
 @dataclass(frozen=True)
-class MetricInfo:
-    """What must be known of a metric without computing it."""
+class Metric:
+    """One metric. Its formula is the function of its name in the module of its family."""
 
+    name: str
+    title: str
     task: Task
-    greater_is_better: bool
+    family: Literal["label_metrics", "ranking", "losses"]
+    """Module of ``mlops_assets.metrics`` that holds the formula and says what it is a function of."""
     needs: Literal["labels", "probabilities", "values"]
     """Predicted labels, predicted probabilities, or predicted values."""
-    title: str
+    greater_is_better: bool
+    over: Literal["rows", "classes", "positive"] = "rows"
+    """What counts alike: every row, every class, or the rows of one positive class."""
+    undefined_from: tuple[str, float] | None = None
+    """A term of the formula, and the target or prediction at and below which it is undefined."""
+
+    @cached_property
+    def formula(self) -> "Callable[..., np.ndarray]":
+        """What computes it, imported when first asked for: loading a declaration imports no numpy."""
+        return resolve_name(f"{__package__}.{self.family}:{self.name}")
 
 
-def _classification(
-    title: str, needs: Literal["labels", "probabilities"] = "labels", greater: bool = True
-) -> MetricInfo:
-    return MetricInfo("classification", greater, needs, title)
+def _label(name: str, title: str, over: Literal["rows", "classes", "positive"] = "classes") -> Metric:
+    return Metric(name, title, "classification", "label_metrics", "labels", True, over)
 
 
-def _regression(title: str, greater: bool = False) -> MetricInfo:
-    return MetricInfo("regression", greater, "values", title)
+def _ranking(name: str, title: str) -> Metric:
+    return Metric(name, title, "classification", "ranking", "probabilities", True, "classes")
 
 
-METRICS: dict[str, MetricInfo] = {
-    "accuracy": _classification("Accuracy"),
-    "balanced_accuracy": _classification("Balanced accuracy"),
-    "f1": _classification("F1 of the positive class"),
-    "f2": _classification("F2 of the positive class: recall counts twice as much"),
-    "f0_5": _classification("F0.5 of the positive class: precision counts twice as much"),
-    "f1_macro": _classification("F1, mean over classes"),
-    "f1_weighted": _classification("F1, weighted by class size"),
-    "precision": _classification("Precision of the positive class"),
-    "precision_macro": _classification("Precision, mean over classes"),
-    "recall": _classification("Recall of the positive class"),
-    "recall_macro": _classification("Recall, mean over classes"),
-    "matthews_corrcoef": _classification("Matthews correlation"),
-    "roc_auc": _classification("Area under the ROC curve", "probabilities"),
-    "average_precision": _classification("Average precision", "probabilities"),
-    "log_loss": _classification("Log loss", "probabilities", greater=False),
-    "brier_score": _classification("Brier score", "probabilities", greater=False),
-    "r2": _regression("R²", greater=True),
-    "mean_absolute_error": _regression("Mean absolute error"),
-    "root_mean_squared_error": _regression("Root mean squared error"),
-    "mean_absolute_percentage_error": _regression("Mean absolute percentage error"),
-    "median_absolute_error": _regression("Median absolute error"),
-    "root_mean_squared_log_error": _regression("Root mean squared log error"),
-    "mean_absolute_error_relative": _regression("Mean absolute error / median target"),
+def _scoring_rule(name: str, title: str) -> Metric:
+    return Metric(name, title, "classification", "losses", "probabilities", False)
+
+
+def _regression(
+    name: str, title: str, greater: bool = False, undefined_from: tuple[str, float] | None = None
+) -> Metric:
+    return Metric(name, title, "regression", "losses", "values", greater, undefined_from=undefined_from)
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        _label("accuracy", "Accuracy", "rows"),
+        _label("balanced_accuracy", "Balanced accuracy"),
+        _label("f1", "F1 of the positive class", "positive"),
+        _label("f2", "F2 of the positive class: recall counts twice as much", "positive"),
+        _label("f0_5", "F0.5 of the positive class: precision counts twice as much", "positive"),
+        _label("f1_macro", "F1, mean over classes"),
+        _label("f1_weighted", "F1, weighted by class size", "rows"),
+        _label("precision", "Precision of the positive class", "positive"),
+        _label("precision_macro", "Precision, mean over classes"),
+        _label("recall", "Recall of the positive class", "positive"),
+        _label("recall_macro", "Recall, mean over classes"),
+        _label("matthews_corrcoef", "Matthews correlation"),
+        _ranking("roc_auc", "Area under the ROC curve"),
+        _ranking("average_precision", "Average precision"),
+        _scoring_rule("log_loss", "Log loss"),
+        _scoring_rule("brier_score", "Brier score"),
+        _regression("r2", "R²", greater=True),
+        _regression("mean_absolute_error", "Mean absolute error"),
+        _regression("root_mean_squared_error", "Root mean squared error"),
+        _regression("mean_absolute_percentage_error", "Mean absolute percentage error"),
+        _regression("median_absolute_error", "Median absolute error"),
+        _regression("root_mean_squared_log_error", "Root mean squared log error", undefined_from=("log(1 + x)", -1)),
+        _regression("mean_absolute_error_relative", "Mean absolute error / median target"),
+    )
 }
 
 
-BINARY_ONLY = frozenset({"f1", "f2", "f0_5", "precision", "recall"})
+BINARY_ONLY = frozenset(name for name, metric in METRICS.items() if metric.over == "positive")
 """Metrics of one positive class; they need ``evaluation.positive`` or a boolean / 0-1 target."""
 
 
@@ -68,4 +97,4 @@ def primary_metric(task: Task, declared: str | None = None) -> str:
 
 def metrics_of(task: Task) -> list[str]:
     """Names of the metrics that make sense for ``task``."""
-    return [name for name, info in METRICS.items() if info.task == task]
+    return [name for name, metric in METRICS.items() if metric.task == task]

@@ -1,4 +1,4 @@
-"""Figures: numbers as people read them."""
+"""Formatting: numbers, intervals and bounds as people read them."""
 
 
 def figure(value: float | None) -> str:

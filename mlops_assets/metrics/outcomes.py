@@ -2,13 +2,19 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias, Union
 
 from mlops_assets.declaration.base import Task, one_of
 from mlops_assets.errors import NotEvaluated, SpecError
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
+
+Label: TypeAlias = bool | int | float | str
+"""A class of the target."""
+Column: TypeAlias = Union["np.ndarray", "pd.Series", Sequence[Label]]
+"""A value of every row."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +28,7 @@ class Predictions:
 
     values: "np.ndarray"
     probabilities: "np.ndarray | None" = None
-    classes: tuple[Any, ...] = ()
+    classes: tuple[Label, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +42,7 @@ class Outcomes:
     """Shape (n,)."""
     probabilities: "np.ndarray | None" = None
     """Shape (n, k), columns in the order of ``classes``."""
-    classes: tuple[Any, ...] = ()
+    classes: tuple[Label, ...] = ()
     positive: int | None = None
     """Position of the positive class, where there are two."""
 
@@ -63,10 +69,10 @@ class Outcomes:
 
 def read_outcomes(
     task: Task,
-    truth: Any,
+    truth: Column,
     predictions: Predictions,
-    classes: Iterable[Any] | None = None,
-    positive: Any = None,
+    classes: Iterable[Label] | None = None,
+    positive: Label | None = None,
 ) -> Outcomes:
     """Encode one model's predictions of rows whose true target is ``truth``.
 
@@ -91,7 +97,7 @@ def read_outcomes(
     )
 
 
-def shared_classes(truth: Any, several: Iterable[Predictions], known: Iterable[Any] = ()) -> tuple[Any, ...]:
+def shared_classes(truth: Column, several: Iterable[Predictions], known: Iterable[Label] = ()) -> tuple[Label, ...]:
     """Every class that is known, true, predicted or known to a model; sorted, numbers before text.
 
     Models that are compared are encoded by these, so that a class only one of them knows counts for all.
@@ -102,32 +108,33 @@ def shared_classes(truth: Any, several: Iterable[Predictions], known: Iterable[A
     return tuple(sorted({_plain(label) for label in labels}, key=_sort_key))
 
 
-def _sort_key(label: Any) -> tuple[str, Any]:
+def _sort_key(label: Label) -> tuple[str, Label]:
     return ("", label) if isinstance(label, bool | int | float) else (type(label).__name__, label)
 
 
-def _plain(label: Any) -> Any:
-    return label.item() if hasattr(label, "item") else label
+def _plain(label: "Label | np.generic") -> Label:
+    """A label of numpy as Python's own: records and JSON hold these."""
+    return label if isinstance(label, bool | int | float | str) else label.item()
 
 
-def _distinct(labels: Any) -> Sequence[Any]:
+def _distinct(labels: Column) -> Sequence[Label]:
     import pandas as pd
 
     return pd.Series(labels).dropna().drop_duplicates().tolist()
 
 
-def _codes(labels: Any, classes: Sequence[Any]) -> "np.ndarray":
+def _codes(labels: Column, classes: Sequence[Label]) -> "np.ndarray":
     import numpy as np
     import pandas as pd
 
-    codes, found = pd.factorize(pd.Series(labels))
+    codes, distinct = pd.factorize(pd.Series(labels))
     if (codes < 0).any():
         raise NotEvaluated(f"{int((codes < 0).sum())} rows have no class. Remedy: declare the target as not nullable")
     position = {label: index for index, label in enumerate(classes)}
-    return np.array([position[_plain(label)] for label in found], dtype=np.intp)[codes]
+    return np.array([position[_plain(label)] for label in distinct], dtype=np.intp)[codes]
 
 
-def _numbers(values: Any, what: str) -> "np.ndarray":
+def _numbers(values: Column, what: str) -> "np.ndarray":
     import numpy as np
 
     numbers = np.asarray(values, dtype=np.float64).reshape(len(values))
@@ -136,7 +143,7 @@ def _numbers(values: Any, what: str) -> "np.ndarray":
     return numbers
 
 
-def _aligned(predictions: Predictions, classes: Sequence[Any]) -> "np.ndarray | None":
+def _aligned(predictions: Predictions, classes: Sequence[Label]) -> "np.ndarray | None":
     """Columns in the order of ``classes``; a class that the model does not know has probability 0."""
     import numpy as np
 
@@ -150,7 +157,7 @@ def _aligned(predictions: Predictions, classes: Sequence[Any]) -> "np.ndarray | 
     return aligned
 
 
-def _positive(classes: Sequence[Any], declared: Any) -> int | None:
+def _positive(classes: Sequence[Label], declared: Label | None) -> int | None:
     if declared is not None and declared not in classes:
         raise SpecError(f"evaluation.positive: {declared!r} is not a class. Classes: {one_of(classes)}")
     if len(classes) != 2:

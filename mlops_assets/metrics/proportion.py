@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-Interval = tuple[float, float]
+from mlops_assets.metrics.intervals import Interval
 
 
 def wilson_interval(share: float, trials: float, confidence: float = 0.95) -> Interval:
@@ -24,7 +24,6 @@ def effective_trials(hits: np.ndarray, clusters: np.ndarray | None = None) -> fl
     Their number over the design effect (Korn & Graubard 1998); never more than there are. Where all hits agree there
     is no effect to see, and each cluster counts once. ``clusters`` are numbered from 0.
     """
-
     if clusters is None:
         return float(len(hits))
     share, number = float(np.mean(hits)), len(np.unique(clusters))
@@ -38,5 +37,4 @@ def effective_trials(hits: np.ndarray, clusters: np.ndarray | None = None) -> fl
 
 def share_interval(hits: np.ndarray, clusters: np.ndarray | None = None, confidence: float = 0.95) -> Interval:
     """Wilson interval of the share of ``hits``; ``clusters`` hold rows that do not stand alone."""
-
     return wilson_interval(float(np.mean(hits)), effective_trials(hits, clusters), confidence)

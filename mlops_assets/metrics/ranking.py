@@ -1,11 +1,14 @@
 """Ranking metrics: area under the ROC curve and average precision, and the curves themselves."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from mlops_assets.metrics.blocks import Blocks
+from mlops_assets.metrics.bootstrap import Statistic
+from mlops_assets.metrics.catalogue import METRICS
 from mlops_assets.metrics.outcomes import Outcomes
 
 BINS = 4096
@@ -31,34 +34,60 @@ class Ranking:
     """Shape (p,): position of the last positive with the same score."""
 
     def measure(self, weights: np.ndarray, names: Iterable[str]) -> dict[str, np.ndarray]:
-        """The metrics of weighted rows, shape (b, n) -> (b,); NaN where a side has no weight.
+        """The metrics of weighted rows, shape (b, n) -> (b,); NaN where a side has no weight."""
+        counts = self.count(weights)
+        return {name: METRICS[name].formula(counts) for name in names}
 
-        Integer weights stay integers until the last division, so that resamples are counted exactly.
-        """
-
-        hits = weights.take(self.positives, axis=1)
+    def count(self, weights: np.ndarray) -> "RankingCounts":
+        """Integer weights stay integers until the last division, so that resamples are counted exactly."""
         alarms = np.zeros((len(weights), len(self.negatives) + 1), dtype=weights.dtype)
         np.cumsum(weights.take(self.negatives, axis=1), axis=1, out=alarms[:, 1:])
-        level = alarms.take(self.level, axis=1)
-        measured = {}
-        if "roc_auc" in names:
-            above = level if self.above is self.level else alarms.take(self.above, axis=1)
-            measured["roc_auc"] = _area(hits, above, level, alarms[:, -1])
-        if "average_precision" in names:
-            measured["average_precision"] = self._average_precision(hits, level, alarms[:, -1])
-        return measured
+        return RankingCounts(self, weights.take(self.positives, axis=1), alarms)
 
-    def _average_precision(self, hits: np.ndarray, level: np.ndarray, negatives: np.ndarray) -> np.ndarray:
 
-        found = np.cumsum(hits, axis=1).take(self.last, axis=1)
-        precision = found / np.maximum(found + level, np.finfo(np.float64).tiny)
-        average = _divide(np.einsum("ij,ij->i", hits, precision), hits.sum(axis=1))
-        return np.where(negatives > 0, average, np.nan)
+@dataclass(frozen=True, eq=False)
+class RankingCounts:
+    """What the ranking metrics of ``b`` resamples are formulas of."""
+
+    ranking: Ranking
+    hits: np.ndarray
+    """Shape (b, p): weight of each positive, best score first."""
+    alarms: np.ndarray
+    """Shape (b, m + 1): weight of the first 0, 1, ... m negatives."""
+
+    @cached_property
+    def level(self) -> np.ndarray:
+        """Shape (b, p): weight of the negatives with a score as high as this positive's or higher."""
+        return self.alarms.take(self.ranking.level, axis=1)
+
+    @cached_property
+    def above(self) -> np.ndarray:
+        """Shape (b, p): weight of the negatives with a higher score than this positive's."""
+        tied = self.ranking.above is not self.ranking.level
+        return self.alarms.take(self.ranking.above, axis=1) if tied else self.level
+
+    @property
+    def negatives(self) -> np.ndarray:
+        """Shape (b,): weight of all negatives."""
+        return self.alarms[:, -1]
+
+
+def roc_auc(counts: RankingCounts) -> np.ndarray:
+    """1 - P(a negative ranks above a positive), a tie counting half: Mann-Whitney's U."""
+    beaten = np.einsum("ij,ij->i", counts.hits, counts.above) + np.einsum("ij,ij->i", counts.hits, counts.level)
+    return 1 - _divide(beaten, 2 * counts.hits.sum(axis=1) * counts.negatives)
+
+
+def average_precision(counts: RankingCounts) -> np.ndarray:
+    """Precision at each positive, averaged; positives of one score are recalled together, as at one threshold."""
+    recalled = np.cumsum(counts.hits, axis=1).take(counts.ranking.last, axis=1)
+    precision = recalled / np.maximum(recalled + counts.level, np.finfo(np.float64).tiny)
+    average = _divide(np.einsum("ij,ij->i", counts.hits, precision), counts.hits.sum(axis=1))
+    return np.where(counts.negatives > 0, average, np.nan)
 
 
 def rank(scores: np.ndarray, is_positive: np.ndarray) -> Ranking:
     """Sort rows once for any number of resamples."""
-
     order = np.argsort(-scores, kind="stable")
     positives, negatives = order[is_positive[order]], order[~is_positive[order]]
     falling, rising_negatives = scores[positives], scores[negatives][::-1]
@@ -68,9 +97,7 @@ def rank(scores: np.ndarray, is_positive: np.ndarray) -> Ranking:
     return Ranking(positives, negatives, level if np.array_equal(above, level) else above, level, last)
 
 
-def ranking_statistic(
-    outcomes: Outcomes, names: Iterable[str], blocks: Blocks | None = None
-) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+def ranking_statistic(outcomes: Outcomes, names: Iterable[str], blocks: Blocks | None = None) -> Statistic:
     """Ranking metrics as a function of row weights: of the positive class of two, else the mean over classes.
 
     With ``blocks``, as a function of block weights.
@@ -87,16 +114,12 @@ def ranking_statistic(
     return statistic
 
 
-def _by_row(
-    scores: np.ndarray, is_positive: np.ndarray, names: tuple[str, ...]
-) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+def _by_row(scores: np.ndarray, is_positive: np.ndarray, names: tuple[str, ...]) -> Statistic:
     ranking = rank(scores, is_positive)
     return lambda weights: ranking.measure(weights, names)
 
 
-def _by_block(
-    scores: np.ndarray, is_positive: np.ndarray, names: tuple[str, ...], blocks: Blocks
-) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+def _by_block(scores: np.ndarray, is_positive: np.ndarray, names: tuple[str, ...], blocks: Blocks) -> Statistic:
     """Metrics of scores in bins, plus what the bins make of the metric of all rows: bias goes, spread stays.
 
     The least positive score begins a bin, so that classes which scores keep apart stay apart.
@@ -105,14 +128,14 @@ def _by_block(
     fine = rank(scores, is_positive)
     edges = np.unique(np.concatenate([_spaced(scores[fine.positives]), _spaced(scores[fine.negatives])]))
     bins = np.searchsorted(edges, scores, side="right") - 1
-    tally = blocks.tally(bins + len(edges) * is_positive, 2 * len(edges))
+    count = blocks.cell_counter(bins + len(edges) * is_positive, 2 * len(edges))
     coarse = rank(np.tile(np.arange(len(edges)), 2), np.repeat([False, True], len(edges)))
     exact = fine.measure(np.ones((1, len(scores)), dtype=np.int64), names)
-    rough = coarse.measure(tally(np.ones((1, blocks.count))), names)
+    rough = coarse.measure(count(np.ones((1, blocks.count))), names)
 
     def measure(weights: np.ndarray) -> dict[str, np.ndarray]:
-        measured = coarse.measure(tally(weights), names)
-        return {name: np.clip(found + exact[name] - rough[name], 0, 1) for name, found in measured.items()}
+        measured = coarse.measure(count(weights), names)
+        return {name: np.clip(binned + exact[name] - rough[name], 0, 1) for name, binned in measured.items()}
 
     return measure
 
@@ -152,13 +175,6 @@ def _cumulated(outcomes: Outcomes, index: int) -> tuple[np.ndarray, np.ndarray]:
 def _scores(outcomes: Outcomes) -> np.ndarray:
     assert outcomes.probabilities is not None, "ranking needs probabilities"
     return outcomes.probabilities
-
-
-def _area(hits: np.ndarray, above: np.ndarray, level: np.ndarray, negatives: np.ndarray) -> np.ndarray:
-    """1 - P(a negative ranks above a positive), a tie counting half: Mann-Whitney's U."""
-
-    beaten = np.einsum("ij,ij->i", hits, above) + np.einsum("ij,ij->i", hits, level)
-    return 1 - _divide(beaten, 2 * hits.sum(axis=1) * negatives)
 
 
 def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Metrics: every name of the catalogue as a function of row weights, and its value on given rows."""
+"""Scoring: every metric of the catalogue as a function of row weights, and its value on given rows."""
 
 import math
 from collections.abc import Iterable
@@ -10,12 +10,13 @@ from mlops_assets.errors import SpecError
 from mlops_assets.metrics.blocks import Blocks
 from mlops_assets.metrics.bootstrap import Statistic
 from mlops_assets.metrics.catalogue import BINARY_ONLY, METRICS, metrics_of
-from mlops_assets.metrics.confusion import label_statistic
+from mlops_assets.metrics.label_metrics import label_statistic
 from mlops_assets.metrics.losses import loss_statistic
 from mlops_assets.metrics.outcomes import Outcomes
 from mlops_assets.metrics.ranking import ranking_statistic
 
-RANKINGS = frozenset({"roc_auc", "average_precision"})
+FAMILIES = {"label_metrics": label_statistic, "ranking": ranking_statistic, "losses": loss_statistic}
+"""What each family of metrics is computed by, all of its names at once."""
 
 
 def applicable(outcomes: Outcomes) -> list[str]:
@@ -36,17 +37,21 @@ def obstacle(name: str, outcomes: Outcomes) -> str:
         return "there are no rows"
     if name in BINARY_ONLY and outcomes.positive is None:
         return f"{name} is for two classes, here are {len(outcomes.classes)}"
-    if METRICS[name].needs == "probabilities" and outcomes.probabilities is None:
+    metric = METRICS[name]
+    if metric.needs == "probabilities" and outcomes.probabilities is None:
         return "the model gives no probabilities"
-    if name in RANKINGS:
+    if metric.family == "ranking":
         return _missing_class(outcomes)
-    if name == "root_mean_squared_log_error" and min(outcomes.truth.min(), outcomes.predicted.min()) <= -1:
-        return "a target or prediction is -1 or less, where log(1 + x) is undefined"
-    return ""
+    return _undefined_term(*metric.undefined_from, outcomes) if metric.undefined_from else ""
+
+
+def _undefined_term(term: str, least: float, outcomes: Outcomes) -> str:
+    if min(outcomes.truth.min(), outcomes.predicted.min()) > least:
+        return ""
+    return f"a target or prediction is {least} or less, where {term} is undefined"
 
 
 def _missing_class(outcomes: Outcomes) -> str:
-
     counts = np.bincount(outcomes.truth, minlength=len(outcomes.classes))
     missing = [repr(label) for label, count in zip(outcomes.classes, counts, strict=True) if count == 0]
     if missing:
@@ -60,23 +65,15 @@ def statistic(names: Iterable[str], outcomes: Outcomes, blocks: Blocks | None = 
     With ``blocks``, they are a function of block weights, shape (b, blocks.count), in time that hardly grows with rows.
     None of ``names`` may have an ``obstacle``.
     """
-    names = tuple(names)
-    labels = [name for name in names if METRICS[name].needs == "labels"]
-    rankings = [name for name in names if name in RANKINGS]
-    losses = [name for name in names if name not in labels and name not in rankings]
-    parts: list[Statistic] = []
-    if labels:
-        parts.append(label_statistic(outcomes, labels, blocks))
-    if rankings:
-        parts.append(ranking_statistic(outcomes, rankings, blocks))
-    if losses:
-        parts.append(loss_statistic(outcomes, losses, blocks))
+    families: dict[str, list[str]] = {}
+    for name in names:
+        families.setdefault(METRICS[name].family, []).append(name)
+    parts = [FAMILIES[family](outcomes, members, blocks) for family, members in families.items()]
     return lambda weights: {name: values for part in parts for name, values in part(weights).items()}
 
 
 def values(names: Iterable[str], outcomes: Outcomes, weights: np.ndarray | None = None) -> dict[str, float | None]:
     """The value of each metric on these rows, weighted where asked; None where it is undefined."""
-
     names = tuple(names)
     computable = [name for name in names if not obstacle(name, outcomes)]
     ones = np.ones(len(outcomes), dtype=np.int64) if weights is None else np.asarray(weights)

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from mlops_assets.metrics.confusion import Tally, label_metric
 from mlops_assets.model.recalibration import unfitted, with_last_step
 
 if TYPE_CHECKING:
     import numpy as np
     from sklearn.pipeline import Pipeline
 
+    from mlops_assets.metrics.confusion import ConfusionCounts
     from mlops_assets.model.spec import DecisionCostSpec, ThresholdSpec
 
 USUAL = 0.5
@@ -57,7 +57,7 @@ def choose(
     import numpy as np
 
     thresholds = candidates(probabilities)
-    values = _objective(declared)(_tally(thresholds, probabilities, truth))
+    values = _objective(declared)(_counts(thresholds, probabilities, truth))
     signed = -values if declared.cost else values
     tied = np.flatnonzero(signed >= np.nanmax(signed) - ROUNDING)
     best = tied[np.argmin(np.abs(thresholds[tied] - USUAL))]
@@ -104,15 +104,17 @@ def deciding(pipeline: "Pipeline", decision: Decision, inputs: Any, truth: "np.n
     return with_last_step(pipeline, fixed)
 
 
-def _tally(thresholds: "np.ndarray", probabilities: "np.ndarray", truth: "np.ndarray") -> Tally:
+def _counts(thresholds: "np.ndarray", probabilities: "np.ndarray", truth: "np.ndarray") -> "ConfusionCounts":
     """Counts of the negative and the positive class at every threshold."""
     import numpy as np
+
+    from mlops_assets.metrics.confusion import ConfusionCounts
 
     called = _reaching(probabilities, thresholds)
     hits = _reaching(probabilities[truth], thresholds)
     positives, rows = int(truth.sum()), len(truth)
     rejected = (rows - positives) - (called - hits)
-    return Tally(
+    return ConfusionCounts(
         hits=np.column_stack([rejected, hits]),
         support=np.broadcast_to(np.array([rows - positives, positives]), (len(thresholds), 2)),
         predicted=np.column_stack([rows - called, called]),
@@ -125,11 +127,13 @@ def _reaching(probabilities: "np.ndarray", thresholds: "np.ndarray") -> "np.ndar
     return len(probabilities) - np.searchsorted(np.sort(probabilities), thresholds, side="left")
 
 
-def _objective(declared: "ThresholdSpec") -> Callable[[Tally], "np.ndarray"]:
+def _objective(declared: "ThresholdSpec") -> "Callable[[ConfusionCounts], np.ndarray]":
+    from mlops_assets.metrics.label_metrics import label_metric
+
     cost, metric = declared.cost, declared.maximise or ""
-    return (lambda tally: _cost_per_row(cost, tally)) if cost else (lambda tally: label_metric(metric, tally, 1))
+    return (lambda counts: _cost_per_row(cost, counts)) if cost else (lambda counts: label_metric(metric, counts, 1))
 
 
-def _cost_per_row(cost: "DecisionCostSpec", tally: Tally) -> "np.ndarray":
-    missed = tally.support - tally.hits
-    return (cost.false_positive * missed[:, 0] + cost.false_negative * missed[:, 1]) / tally.total
+def _cost_per_row(cost: "DecisionCostSpec", counts: "ConfusionCounts") -> "np.ndarray":
+    missed = counts.support - counts.hits
+    return (cost.false_positive * missed[:, 0] + cost.false_negative * missed[:, 1]) / counts.total

@@ -8,7 +8,7 @@ import pytest
 from mlops_assets.comparison.delong import delong_of_outcomes
 from mlops_assets.metrics.blocks import Blocks, fill_blocks
 from mlops_assets.metrics.bootstrap import Bootstrap
-from mlops_assets.metrics.intervals import Estimate, estimate
+from mlops_assets.metrics.estimate import Estimate, estimate
 from mlops_assets.metrics.losses import blocked_median, weighted_median
 from mlops_assets.metrics.outcomes import Outcomes, Predictions, read_outcomes
 from mlops_assets.metrics.scoring import applicable, statistic

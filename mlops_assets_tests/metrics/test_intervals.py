@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_assets.metrics.bootstrap import Bootstrap
-from mlops_assets.metrics.intervals import Estimate, estimate, percentile_interval
+from mlops_assets.metrics.estimate import Estimate, estimate
+from mlops_assets.metrics.intervals import percentile_interval
 from mlops_assets.metrics.outcomes import Outcomes, Predictions, read_outcomes
 from mlops_assets.metrics.scoring import applicable
 

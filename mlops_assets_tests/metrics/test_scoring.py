@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mlops_assets.errors import SpecError
 from mlops_assets.metrics.catalogue import METRICS, metrics_of
-from mlops_assets.metrics.intervals import estimate
+from mlops_assets.metrics.estimate import estimate
 from mlops_assets.metrics.outcomes import Outcomes, Predictions, read_outcomes
 from mlops_assets.metrics.scoring import applicable, obstacle, statistic, values
 

@@ -95,7 +95,7 @@ def test_the_artefact_decides_by_the_threshold(mixed, unseen, estimator, params,
         assert found.classes == (False, True) and found.probabilities is not None
         called = found.probabilities[:, int(positive)] >= decision.threshold
         assert (found.values == (called == positive)).all()
-    outcomes = read_outcomes("classification", validation["label"], found, positive=positive)
+    outcomes = read_outcomes("classification", validation["label"].to_numpy(), found, positive=positive)
     assert values(["f2"], outcomes)["f2"] == pytest.approx(decision.value)
     assert decision.value > decision.usual_value
     plain = mixed(estimator, "boolean", params=params).train().pipeline

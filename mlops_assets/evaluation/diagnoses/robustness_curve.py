@@ -7,14 +7,13 @@ import numpy as np
 import pandas as pd
 
 from mlops_assets.evaluation.diagnosis import Measure
-from mlops_assets.metrics.bootstrap import Bootstrap, replicate
+from mlops_assets.metrics.bootstrap import Bootstrap, atoms_of, replicate
 from mlops_assets.metrics.catalogue import METRICS
 from mlops_assets.metrics.formatting import figure
 from mlops_assets.metrics.intervals import (
     FEWEST_UNITS,
     UNDEFINED_AT_MOST,
     Interval,
-    atoms_of,
     percentile_interval,
     undefined_share,
 )

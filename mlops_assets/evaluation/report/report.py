@@ -11,7 +11,7 @@ from mlops_assets.evaluation.diagnoses.importance import Importance
 from mlops_assets.evaluation.diagnosis import Diagnosis
 from mlops_assets.evaluation.gate_history import ChangedBound
 from mlops_assets.evaluation.report.plot_data import Band, ClassLabel, ClassRow, Curve
-from mlops_assets.metrics.intervals import Estimate
+from mlops_assets.metrics.estimate import Estimate
 from mlops_assets.verdict import Outcome, Verdict
 
 SIGNIFICANT_DIGITS = 10

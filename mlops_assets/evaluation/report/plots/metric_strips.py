@@ -6,8 +6,8 @@ from markupsafe import Markup
 
 from mlops_assets.evaluation.report.plots.svg import drawing, shortened, tag
 from mlops_assets.evaluation.report.report import MetricReport, Report
+from mlops_assets.metrics.estimate import Estimate
 from mlops_assets.metrics.formatting import figure, interval_text
-from mlops_assets.metrics.intervals import Estimate
 
 MODEL = "#1f6feb"
 BASELINES = {"simple": "#7d8590", "linear": "#c77700"}
