@@ -14,6 +14,9 @@ from mlops_assets.verdict import Severity, Side
 
 CHECKS = ("beats_baseline",)
 
+RENAMED_DIAGNOSES = {"serving": "efficiency"}
+"""Names of earlier releases, which old declarations may still say."""
+
 
 class SliceSpec(Declared):
     """Rows whose column holds one value."""
@@ -128,7 +131,9 @@ class EvaluationSpec(Declared):
             if name in names[:index]:
                 yield Mistake(("gates", index), f"a gate {name!r} is declared twice")
         for index, name in enumerate(self.diagnoses or []):
-            if name not in diagnoses_of(task):
+            if name in RENAMED_DIAGNOSES:
+                yield Mistake(("diagnoses", index), f"{name!r} is now called {RENAMED_DIAGNOSES[name]!r}")
+            elif name not in diagnoses_of(task):
                 message = f"{name!r} is no {task} diagnosis. It has: {one_of(diagnoses_of(task))}"
                 yield Mistake(("diagnoses", index), message)
         for index, gate in enumerate(self.gates):
@@ -150,5 +155,10 @@ def metric_mistakes(loc: Loc, metric: str | None, task: Task, dataset: DatasetSp
 
 def measure_mistakes(loc: Loc, measure: str | None, task: Task) -> Iterator[Mistake]:
     """Why ``measure``, declared at ``loc``, is none of this task's diagnoses."""
-    if measure is not None and measure not in measures_of(task):
+    if measure is None or measure in measures_of(task):
+        return
+    diagnosis, _, number = measure.partition(".")
+    if diagnosis in RENAMED_DIAGNOSES:
+        yield Mistake(loc, f"{measure!r} is now called '{RENAMED_DIAGNOSES[diagnosis]}.{number}'")
+    else:
         yield Mistake(loc, f"{measure!r} is not a measure. Measures: {one_of(measures_of(task))}")
