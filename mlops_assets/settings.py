@@ -107,7 +107,15 @@ class Settings(BaseSettings):
         return str(self.folder / "mlartifacts")
 
     def open_storage(self) -> Storage:
-        """The storage these settings name."""
+        """The storage these settings name.
+
+        Example:
+            >>> from tempfile import TemporaryDirectory
+            >>> with TemporaryDirectory() as folder:
+            ...     storage = Settings(home=folder, storage="s3://lake/mlops").open_storage()
+            >>> storage.landing("wine_quality")
+            's3://lake/mlops/landing/wine_quality'
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         return Storage(root=self.storage_root, database_url=self.records_url, options=self.storage_options)
 

@@ -59,6 +59,7 @@ def correct(replicates: np.ndarray, value: float, left_out: np.ndarray) -> Corre
     spread = float((influence**2).sum())
     if not (0 < below < 1 and math.isfinite(spread) and spread > 0):
         return None
+    # A sixth of the skewness of the influences estimates how fast the standard error changes with the value.
     return Correction(float(norm.ppf(below)), float((influence**3).sum()) / (6 * spread**1.5))
 
 

@@ -74,6 +74,15 @@ def delong(
 
     Raises:
         NotEvaluated: if a class has fewer than two rows.
+
+    Example:
+        >>> import numpy as np
+        >>> is_positive = np.array([True, True, True, True, False, False, False, False])
+        >>> challenger = np.array([0.9, 0.8, 0.7, 0.4, 0.6, 0.3, 0.2, 0.1])
+        >>> champion = np.array([0.9, 0.5, 0.3, 0.2, 0.8, 0.6, 0.4, 0.1])
+        >>> difference = delong(challenger, champion, is_positive)
+        >>> difference.value, round(difference.p_value, 3)
+        (0.4375, 0.049)
     """
     paired = place(challenger, is_positive) - place(champion, is_positive)
     if paired.constant:

@@ -61,6 +61,16 @@ def mcnemar(challenger: Outcomes, champion: Outcomes, confidence: float = 0.95) 
 
     A model compared with itself differs by nothing, [0, 0]; two models that only happen to be right on the same rows
     do not: other rows may tell them apart.
+
+    Example:
+        >>> import numpy as np
+        >>> from mlops_assets.metrics.outcomes import Predictions, read_outcomes
+        >>> truth, row = np.repeat([0, 1], 50), np.arange(100)
+        >>> challenger = read_outcomes("classification", truth, Predictions(truth ^ (row < 10)))
+        >>> champion = read_outcomes("classification", truth, Predictions(truth ^ (row > 74)))
+        >>> difference = mcnemar(challenger, champion)
+        >>> difference.value, round(difference.p_value, 3)
+        (0.15, 0.017)
     """
     if _same_answers(challenger, champion):
         return Difference(0.0, (0.0, 0.0), NAME, 0.0, 1.0, 0.0)

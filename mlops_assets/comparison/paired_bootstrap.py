@@ -24,6 +24,17 @@ def paired_bootstrap(
 
     Raises:
         NotEvaluated: if the difference is undefined on too many resamples.
+
+    Example:
+        >>> import numpy as np
+        >>> from mlops_assets.metrics.bootstrap import STANDARD, gather_atoms
+        >>> saved = np.tile([0.0, 0.0, 1.0, -0.5], 25)  # what the challenger saves on each row
+        >>> atoms = gather_atoms([saved])
+        >>> of_atom = saved[atoms.row]
+        >>> mean = lambda weights: weights @ of_atom / weights.sum(axis=1)
+        >>> difference = paired_bootstrap("saving", mean, atoms, float(saved.mean()), STANDARD)
+        >>> difference.value, [round(float(end), 2) for end in difference.interval]
+        (0.125, [0.03, 0.23])
     """
 
     chosen = enough_resamples(bootstrap, method)

@@ -22,6 +22,18 @@ def land(storage: "Storage", system: str, source: str | Path, on_progress: Progr
 
     Raises:
         LandingError: if ``source`` cannot be read.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from mlops_assets.storage.storage import Storage
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder, "june.csv")
+        ...     _ = file.write_text("plan,spend\\nbasic,9.5\\n")
+        ...     storage = Storage.local(folder)
+        ...     first, again = land(storage, "shop", file), land(storage, "shop", file)
+        >>> first.original, first.bytes, first.new, again.new
+        ('june.csv', 21, True, False)
     """
     with _opened(source) as (handle, size):
         return Zone(storage, system).receive(handle, _basename(source), size, on_progress)

@@ -27,6 +27,11 @@ def read_declaration(path: Path, among: Iterable[Path] = ()) -> SystemSpec:
 
     Raises:
         SpecError: with ``defs.yaml:LINE``, the offending value and what is allowed, one line per mistake.
+
+    Example:
+        >>> spec = read_declaration(SHIPPED / "wine_quality" / "defs.yaml")
+        >>> spec.task, spec.dataset.target, [gate.name for gate in spec.evaluation.gates]
+        ('classification', 'cultivar', ['accuracy_at_least', 'log_loss_at_most', 'beats_baseline'])
     """
     from dagster_shared.yaml_utils import parse_yaml_with_source_position
     from yaml import YAMLError

@@ -57,6 +57,20 @@ def assign(frame: pl.DataFrame, spec: SystemSpec, plan: SplitPlan, ids: Identiti
 
     Excluded are rows without a target or without the time to split by. Splits by group or time may tear
     equal rows apart; then the copy in the later part is excluded, unless ``identity: row`` asks for copies.
+
+    Example:
+        >>> from mlops_assets.declaration.spec import SystemSpec
+        >>> columns = {"size": {"type": "integer"}, "price": {"type": "float"}}
+        >>> spec = SystemSpec(name="houses", task="regression", dataset={"target": "price", "columns": columns})
+        >>> frame = pl.DataFrame({"size": range(500), "price": [float(size % 7) for size in range(500)]})
+        >>> ids = identities(frame, spec)
+        >>> plan = choose_plan(frame, spec, ids)
+        >>> parts = assign(frame, spec, plan, ids)
+        >>> {part: int((parts == part).sum()) for part in PARTS}
+        {'train': 357, 'validation': 47, 'test': 96, 'excluded': 0}
+        >>> later = frame[100:]  # rows taken away move no other row
+        >>> bool((assign(later, spec, plan, identities(later, spec)) == parts[100:]).all())
+        True
     """
     split = spec.features.split
     codes = place(frame[split.time], plan) if split.time else share_out(ids.unit, plan.salt, split)

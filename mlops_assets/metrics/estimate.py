@@ -49,6 +49,15 @@ def estimate(
     Label metrics and the others are drawn separately: intervals are per metric, not joint.
     Of more rows than ``bootstrap.most_rows`` that a metric can tell apart, random blocks are drawn (``Blocks``), and
     the estimate's note says so unless each block is one group; values are of all rows in any case.
+
+    Example:
+        >>> import numpy as np
+        >>> from mlops_assets.metrics.outcomes import Predictions, read_outcomes
+        >>> truth = np.tile([1.0, 2.0, 3.0, 4.0], 25)
+        >>> outcomes = read_outcomes("regression", truth, Predictions(truth + np.tile([0.5, -0.5, 0.1, -0.1], 25)))
+        >>> error = estimate(["mean_absolute_error"], outcomes)["mean_absolute_error"]
+        >>> round(error.value, 2), tuple(round(end, 2) for end in error.interval)
+        (0.3, (0.26, 0.34))
     """
     names = tuple(names)
     measured = values(names, outcomes)

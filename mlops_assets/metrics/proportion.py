@@ -36,5 +36,12 @@ def effective_trials(hits: np.ndarray, clusters: np.ndarray | None = None) -> fl
 
 
 def share_interval(hits: np.ndarray, clusters: np.ndarray | None = None, confidence: float = 0.95) -> Interval:
-    """Wilson interval of the share of ``hits``; ``clusters`` hold rows that do not stand alone."""
+    """Wilson interval of the share of ``hits``; ``clusters`` hold rows that do not stand alone.
+
+    Example:
+        >>> import numpy as np
+        >>> low, high = share_interval(np.repeat([True, False], [27, 3]))
+        >>> round(low, 3), round(high, 3)
+        (0.744, 0.965)
+    """
     return wilson_interval(float(np.mean(hits)), effective_trials(hits, clusters), confidence)

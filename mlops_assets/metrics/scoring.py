@@ -73,7 +73,16 @@ def statistic(names: Iterable[str], outcomes: Outcomes, blocks: Blocks | None = 
 
 
 def values(names: Iterable[str], outcomes: Outcomes, weights: np.ndarray | None = None) -> dict[str, float | None]:
-    """The value of each metric on these rows, weighted where asked; None where it is undefined."""
+    """The value of each metric on these rows, weighted where asked; None where it is undefined.
+
+    Example:
+        >>> import numpy as np
+        >>> from mlops_assets.metrics.outcomes import Predictions, read_outcomes
+        >>> truth = np.array(["no", "no", "no", "yes"])
+        >>> outcomes = read_outcomes("classification", truth, Predictions(np.array(["no", "no", "yes", "yes"])))
+        >>> values(["accuracy", "recall", "roc_auc"], outcomes)
+        {'accuracy': 0.75, 'recall': 1.0, 'roc_auc': None}
+    """
     names = tuple(names)
     computable = [name for name in names if not obstacle(name, outcomes)]
     ones = np.ones(len(outcomes), dtype=np.int64) if weights is None else np.asarray(weights)

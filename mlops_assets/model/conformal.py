@@ -21,6 +21,13 @@ def threshold(scores: "np.ndarray", confidence: float) -> float | None:
     """The score that a new exchangeable row stays at or below with ``confidence``; None from too few rows.
 
     Split conformal prediction (Papadopoulos et al. 2002, Lei et al. 2018).
+
+    Example:
+        >>> import numpy as np
+        >>> errors = np.arange(1, 100) / 100  # of 99 rows that the model was not fitted on
+        >>> threshold(errors, 0.9)
+        0.9
+        >>> threshold(errors[:5], 0.9)  # five rows cannot tell
     """
     import numpy as np
 

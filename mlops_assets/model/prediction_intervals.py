@@ -112,6 +112,15 @@ def fit_intervals(
 
     Raises:
         NotEvaluated: if the rows are too few for the stated coverage, or the model gives no probabilities.
+
+    Example:
+        >>> import numpy as np
+        >>> from mlops_assets.metrics.outcomes import Predictions
+        >>> from mlops_assets.model.spec import IntervalsSpec
+        >>> predicted = np.zeros(99)
+        >>> intervals = fit_intervals(IntervalsSpec(coverage=0.9), Predictions(predicted), np.arange(1, 100) / 100)
+        >>> intervals.threshold, intervals.rows
+        (0.9, 99)
     """
     scores = _scores(declared, predictions, truth)
     limit = threshold(scores, declared.coverage)

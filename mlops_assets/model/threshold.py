@@ -53,6 +53,15 @@ def choose(
 
     ``probabilities`` of the positive class and ``truth`` (whether a row is of it) have shape (n,). Looked at are 0.5
     and a threshold in every gap between neighbouring probabilities, so no threshold from 0 to 1 is better.
+
+    Example:
+        >>> import numpy as np
+        >>> from mlops_assets.model.spec import ThresholdSpec
+        >>> probabilities = np.array([0.1, 0.2, 0.3, 0.35, 0.4, 0.9])
+        >>> truth = np.array([False, False, False, True, True, True])
+        >>> decision = choose(ThresholdSpec(maximise="f2"), probabilities, truth, positive="ill")
+        >>> round(decision.threshold, 3), decision.value, round(decision.usual_value, 3)
+        (0.325, 1.0, 0.385)
     """
     import numpy as np
 

@@ -75,7 +75,19 @@ class Entry:
 
 
 class Ledger:
-    """Who became champion, when, why and on what evidence; lives in the database of the records."""
+    """Who became champion, when, why and on what evidence; lives in the database of the records.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from mlops_assets.storage.storage import Storage
+        >>> with TemporaryDirectory() as folder:
+        ...     ledger = Ledger(Storage.local(folder).records)
+        ...     _ = ledger.append(Entry("wine", "promoted", "the first version", "ada", version=1, generation=1))
+        ...     _ = ledger.append(Entry("wine", "promoted", "superior", "ada", version=2, previous=1, generation=2))
+        ...     champion = ledger.champion("wine")
+        >>> champion.version, champion.generation, champion.hash == champion.sealed()
+        (2, 2, True)
+    """
 
     def __init__(self, records: RecordStore) -> None:
         self._records = records

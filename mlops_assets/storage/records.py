@@ -49,6 +49,19 @@ class RecordStore:
     """Append-only table of records; sqlite by default, any SQLAlchemy URL by setting.
 
     Inserting a record publishes the version it describes: everything it points at was written before.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from mlops_assets.storage.storage import Storage
+        >>> class Tasting(Record):
+        ...     stage = "tasting"
+        ...     points: int
+        >>> with TemporaryDirectory() as folder:
+        ...     records = Storage.local(folder).records
+        ...     _ = records.append(Tasting(system="wine", digest="a1", points=88))
+        ...     _ = records.append(Tasting(system="wine", digest="b2", points=91))
+        ...     records.latest(Tasting, "wine").points, records.get(Tasting, "wine", "a1").points
+        (91, 88)
     """
 
     def __init__(self, url: str) -> None:

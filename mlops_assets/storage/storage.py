@@ -13,7 +13,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Storage:
-    """A root folder or object-store prefix, and the database of records beside it."""
+    """A root folder or object-store prefix, and the database of records beside it.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     storage = Storage.local(folder)
+        ...     storage.table("wine", "dataset").removeprefix(folder)
+        '/lake/tables/wine/dataset'
+    """
 
     root: str
     """Local path or fsspec URL, such as ``s3://bucket/prefix``."""
