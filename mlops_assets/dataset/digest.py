@@ -22,7 +22,7 @@ class DatasetDigest:
 
     def add(self, element: str) -> "DatasetDigest":
         """The set with ``element``."""
-
+        # Lanes wrap around at 2**16, so that taking an element out undoes putting it in, in any order.
         return DatasetDigest((self._numbers() + np.frombuffer(_expanded(element), dtype="<u2")).tobytes())
 
     def remove(self, element: str) -> "DatasetDigest":
