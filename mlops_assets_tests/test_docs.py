@@ -10,7 +10,8 @@ import yaml
 from mlops_assets.declaration.spec import SystemSpec
 
 REPOSITORY = Path(__file__).parents[1]
-PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+PACKAGE = REPOSITORY / "mlops_assets"
+PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 
 
 def yaml_blocks(page: Path) -> list[dict[str, Any]]:
@@ -41,3 +42,20 @@ def test_the_pieces_of_the_guide_fit_together():
 def test_links_lead_somewhere(page: Path):
     targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text())
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_path_that_is_named_exists(page: Path):
+    """A path stands in backticks, seen from the repository or from the package."""
+    named = re.findall(r"`([\w./]+(?:/|\.py))`", page.read_text())
+    faces = {path.name for path in PACKAGE.rglob("*.py")}  # such as `asset.py`, of which every stage has one
+    there = [path in faces or (REPOSITORY / path).exists() or (PACKAGE / path).exists() for path in named]
+    assert [path for path, exists in zip(named, there, strict=True) if not exists] == []
+
+
+def test_the_map_names_every_room():
+    rooms = {f"{folder.name}/" for folder in PACKAGE.iterdir() if (folder / "__init__.py").exists()}
+    doors = {path.name for path in PACKAGE.glob("*.py")} - {"__init__.py", "__main__.py"}
+    architecture = (REPOSITORY / "docs" / "architecture.md").read_text()
+    table = architecture[architecture.index("| room | holds |") :].split("\n\n")[0]
+    assert {*rooms, *doors} - set(re.findall(r"`([\w./]+)`", table)) == set()
