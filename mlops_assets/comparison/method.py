@@ -1,10 +1,13 @@
 """Method: which test of a difference suits a metric."""
 
-from typing import Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
 
 from mlops_assets.errors import SpecError
-from mlops_assets.metrics.bootstrap import Bootstrap
-from mlops_assets.metrics.outcomes import Outcomes
+
+if TYPE_CHECKING:
+    from mlops_assets.metrics.bootstrap import Bootstrap
+    from mlops_assets.metrics.outcomes import Outcomes
 
 Method = Literal["auto", "bootstrap", "bca", "delong", "mcnemar"]
 """How a difference is tested.
@@ -25,7 +28,7 @@ TESTED = {"delong": "roc_auc of two classes", "mcnemar": "accuracy"}
 """What a method that is not for every metric is for."""
 
 
-def suited_method(metric: str, outcomes: Outcomes, grouped: bool, asked: Method = "auto") -> Method:
+def suited_method(metric: str, outcomes: "Outcomes", grouped: bool, asked: Method = "auto") -> Method:
     """``delong`` or ``mcnemar`` where ``auto`` stands for them; any other method as it was asked for.
 
     Raises:
@@ -46,8 +49,8 @@ def suited_method(metric: str, outcomes: Outcomes, grouped: bool, asked: Method 
     return asked
 
 
-def enough_resamples(bootstrap: Bootstrap, asked: Method) -> Bootstrap:
+def enough_resamples(bootstrap: "Bootstrap", asked: Method) -> "Bootstrap":
     """The bootstrap as declared; ``auto`` draws no fewer than 2,000."""
     if asked != "auto" or bootstrap.resamples >= FEWEST_RESAMPLES:
         return bootstrap
-    return Bootstrap(FEWEST_RESAMPLES, bootstrap.confidence, bootstrap.seed)
+    return replace(bootstrap, resamples=FEWEST_RESAMPLES)
