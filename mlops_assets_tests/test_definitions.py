@@ -14,6 +14,7 @@ from mlops_assets.definitions import defs
 from mlops_assets_tests.declaration.test_reading import MINIMAL, declared
 
 HEAVY = ("mlflow", "torch", "sklearn", "optuna", "pandera", "dagster_mlflow", "scipy", "pandas", "polars")
+HEAVY += ("numpy", "pyarrow", "deltalake")
 
 
 def load() -> dg.Definitions:
