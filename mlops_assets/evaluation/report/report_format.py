@@ -7,6 +7,7 @@ from typing import Any
 from mlops_assets.errors import StorageError
 from mlops_assets.evaluation.gate_format import upgraded_gate
 from mlops_assets.evaluation.report.report import FORMAT, Report
+from mlops_assets.evaluation.spec import RENAMED_DIAGNOSES
 
 Body = dict[str, Any]
 """A report as parsed JSON."""
@@ -39,8 +40,11 @@ def _upgraded(body: Body) -> Body:
 
 
 def _from_1(body: Body) -> Body:
-    """Gates had their side in their name only."""
-    return {**body, "gates": [upgraded_gate(gate) for gate in body["gates"]]}
+    """Gates had their side in their name only, and a diagnosis may have had another name."""
+    diagnoses = [
+        {**each, "name": RENAMED_DIAGNOSES.get(each["name"], each["name"])} for each in body.get("diagnoses", [])
+    ]
+    return {**body, "gates": [upgraded_gate(gate) for gate in body["gates"]], "diagnoses": diagnoses}
 
 
 UPGRADES: tuple[Callable[[Body], Body], ...] = (_from_1,)

@@ -42,3 +42,10 @@ def test_a_page_shows_the_digest_of_the_bytes_that_were_read(reports: list[Repor
 def test_what_cannot_be_read_names_the_remedy(stored: str, message: str):
     with pytest.raises(StorageError, match=f"(?s){message}.*Remedy: "):
         read_report(stored)
+
+
+def test_a_diagnosis_of_an_earlier_release_has_its_new_name(reports: list[Report]):
+    body = json.loads(reports[0].to_json())
+    body["diagnoses"][0]["name"] = "serving"
+    first = read_report(json.dumps({**body, "format": 1})).diagnoses[0]
+    assert first.name == "efficiency"
