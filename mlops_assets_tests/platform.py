@@ -1,7 +1,9 @@
 """A platform for one test: real Dagster instance, Delta tables, records and MLflow below one folder."""
 
 import shutil
+import sqlite3
 import tempfile
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -83,3 +85,29 @@ def failure(result: dg.ExecuteInProcessResult, step: str) -> str:
 def changed(spec: SystemSpec, **parts: Any) -> SystemSpec:
     """``spec`` with parts of the declaration replaced, checked like a declaration."""
     return SystemSpec.model_validate({**spec.model_dump(), **parts})
+
+
+def kept(here: Path, name: str) -> Path:
+    """A copy of the folder ``here`` beside it, for ``restored``."""
+    shutil.copytree(here, here.with_name(name))
+    return here.with_name(name)
+
+
+def restored(kept: Path) -> Platform:
+    """The platform as it was kept, at its own place ``here``: MLflow keeps absolute URIs."""
+    here = kept.with_name("here")
+    for old in here.iterdir():
+        if old.is_dir():
+            shutil.rmtree(old)
+    for source in kept.iterdir():
+        if source.is_dir():
+            shutil.copytree(source, here / source.name)
+        elif source.suffix == ".db":
+            _write_back(source, here / source.name)
+    return Platform(here)
+
+
+def _write_back(kept: Path, database: Path) -> None:
+    """Restore a database in place: MLflow holds connections to the file."""
+    with closing(sqlite3.connect(kept)) as source, closing(sqlite3.connect(database)) as target:
+        source.backup(target)

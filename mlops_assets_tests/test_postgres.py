@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,10 @@ from mlops_assets.registry.ledger import Entry, Event, Ledger
 from mlops_assets.resources.tracking import MlflowTracking
 from mlops_assets.storage.records import RecordStore
 from mlops_assets_tests.crash import Child, command
+from mlops_assets_tests.platform import Platform
 from mlops_assets_tests.postgres import Postgres
 from mlops_assets_tests.registry.test_ledger import race
-from mlops_assets_tests.wine import ROWS, WINE
+from mlops_assets_tests.wine import ROWS, WINE, spec
 
 AT_ONCE = 8
 
@@ -26,7 +28,7 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
-@pytest.mark.slow
+@pytest.mark.soak("environments")
 def test_the_lifecycle_runs_with_everything_on_postgresql(postgres: Postgres, tmp_path: Path):
     databases = {
         "MLOPS_DAGSTER_POSTGRES_URL": postgres.database("dagster"),
@@ -96,10 +98,25 @@ def test_an_event_of_a_version_is_written_once(postgres: Postgres):
 
 
 @pytest.mark.slow
-def test_a_fresh_mlflow_database_is_prepared_by_two_processes_at_once(postgres: Postgres, tmp_path: Path):
+def test_a_fresh_mlflow_database_is_prepared_by_two_processes_at_once_and_carries_the_line(
+    postgres: Postgres, tmp_path: Path
+):
     uri = postgres.database("mlflow_fresh")
     children = [Child(prepare, uri, log=tmp_path / f"{number}.log") for number in range(2)]
     assert [child.result() for child in children] == [None, None]
+
+    here = Platform(tmp_path)
+    here.tracking = MlflowTracking(tracking_uri=uri, artifact_root=str(tmp_path / "artifacts"))
+    here.storage = replace(here.storage, database_url=postgres.database("line"))
+    here.land(spec())
+    assert here.run(spec()).success
+    assert here.registry(spec()).champion() == 1
+    assert [(e.event, e.version, e.generation) for e in Ledger(here.storage.records).entries(WINE)] == [
+        ("registered", 1, None),
+        ("verdict", 1, None),
+        ("promoted", 1, 1),
+    ]
+    assert not (tmp_path / "platform.db").exists()
 
 
 def prepare(uri: str) -> None:

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 import requests
 
+from mlops_assets_tests.shell import Shell
+
 REPOSITORY = Path(__file__).parents[1]
 CHROMIUM = shutil.which("chromium")
 QUIET = "--disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update"
@@ -42,12 +44,10 @@ query Checks($asset: AssetKeyInput!) {
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A running UI with its daemon, on an instance where the wine sample has landed."""
-    home = tmp_path_factory.mktemp("home")
-    environment = {**os.environ, "DAGSTER_HOME": str(home)}
+    shell = Shell.with_mlflow(tmp_path_factory.mktemp("ui") / "home")
     for command in (["instance"], ["land", "wine_quality"]):
-        subprocess.run(
-            [sys.executable, "-m", "mlops_assets", *command], env=environment, check=True, capture_output=True
-        )
+        assert shell.mlops(*command).returncode == 0
+    home, environment = shell.home, {**os.environ, **shell.environment}
     port = free_port()
     with (home / "ui.log").open("w") as log:
         ui = subprocess.Popen(

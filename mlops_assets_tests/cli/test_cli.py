@@ -1,63 +1,49 @@
 """The mlops command as a person and as CI use it."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-
-class Shell:
-    def __init__(self, home: Path, **environment: str) -> None:
-        self.home = home
-        self.environment = {**os.environ, "DAGSTER_HOME": str(home), "COLUMNS": "200", **environment}
-
-    def mlops(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "mlops_assets", *arguments]
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=300)
-
-    def told(self, *arguments: str) -> Any:
-        answer = self.mlops(*arguments, "--json")
-        assert answer.stdout, answer.stderr
-        return json.loads(answer.stdout)
+from mlops_assets_tests.shell import Shell
 
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
-    return Shell(tmp_path / "home")
+    return Shell.with_mlflow(tmp_path / "home")
 
 
 @pytest.mark.slow
 def test_the_tour_from_landing_to_retraction(shell: Shell, tmp_path: Path):
-    landed = shell.told("land", "wine_quality")
+    """Each command that changes something once in a process of its own, as a person runs it."""
+    landed = shell.document_alone("land", "wine_quality")
     assert [(batch["new"], batch["outcome"]) for batch in landed["batches"]] == [(True, "waiting for ingestion")]
-    ran = shell.told("run", "wine_quality")
+    ran = shell.document_alone("run", "wine_quality")
     assert (ran["ran"], ran["exit_code"], ran["refusals"]) == (True, 0, [])
 
     again = shell.mlops("land", "wine_quality")
     assert "Nothing new to land." in again.stdout
-    repeated = shell.told("run", "wine_quality")
+    repeated = shell.document("run", "wine_quality")
     assert repeated["ran"] is False
     assert "nothing new has landed" in repeated["reason"]
 
-    story = shell.told("report", "wine_quality")
+    story = shell.document("report", "wine_quality")
     assert story["dataset"]["rows"] == 178
     assert story["champion"]["champion"] == 1
     assert all(gate["outcome"] == "passed" for gate in story["evaluation"]["verdicts"])
     page = tmp_path / "report.html"
-    text = shell.mlops("report", "wine_quality", "--html", str(page)).stdout
+    text = shell.alone("report", "wine_quality", "--html", str(page)).stdout
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     for wanted in ("178 rows", "accuracy_at_least", "linear baseline", "version 1", "the first registered version"):
         assert wanted in text
 
     batch = landed["batches"][0]["batch"]
-    refused = shell.mlops("land", "wine_quality", "--retract", batch[:8])
+    refused = shell.alone("land", "wine_quality", "--retract", batch[:8])
     assert refused.returncode == 1
     assert "needs a reason" in refused.stderr
-    retracted = shell.told("land", "wine_quality", "--retract", batch[:8], "--reason", "measured with a broken scale")
+    retracted = shell.document(
+        "land", "wine_quality", "--retract", batch[:8], "--reason", "measured with a broken scale"
+    )
     assert retracted["dataset"]["rows"] == 0
     failed = shell.mlops("run", "wine_quality")
     assert failed.returncode == 1
@@ -99,7 +85,7 @@ def test_a_wrong_request_is_one_sentence_and_exit_one(shell: Shell, arguments: t
 
 
 def test_the_doctor_finds_a_healthy_laptop_healthy(shell: Shell):
-    told = shell.told("doctor")
+    told = shell.document_alone("doctor")
     assert told["ok"], [finding for finding in told["findings"] if not finding["ok"]]
     subjects = [finding["subject"] for finding in told["findings"]]
     systems = ["house_prices", "music_therapy", "wine_quality"]
@@ -126,5 +112,5 @@ def test_the_doctor_names_what_is_wrong_and_how_to_mend_it(tmp_path: Path):
 
 
 def test_the_instance_is_where_dagster_looks(shell: Shell):
-    assert Path(shell.told("instance")["dagster_home"]) == shell.home
+    assert Path(shell.document("instance")["dagster_home"]) == shell.home
     assert (shell.home / "dagster.yaml").exists()

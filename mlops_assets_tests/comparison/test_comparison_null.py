@@ -1,5 +1,7 @@
 """How often equal models are told apart, against what a comparison of two numbers would do."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -23,19 +25,20 @@ def equal_models(rows: int, rng: np.random.Generator) -> tuple[np.ndarray, Predi
 
 
 @pytest.mark.parametrize(
-    "rows", [500, pytest.param(2_000, marks=pytest.mark.slow), pytest.param(10_000, marks=pytest.mark.slow)]
+    "rows", [500, *(pytest.param(rows, marks=pytest.mark.soak("rates")) for rows in (2_000, 10_000))]
 )
 @pytest.mark.parametrize(
     ("metric", "test"),
     [("roc_auc", "DeLong"), ("accuracy", "McNemar (exact)"), ("f1_macro", "paired bootstrap (percentile)")],
 )
 def test_equal_models_are_superior_no_more_often_than_stated_and_half_the_time_by_their_values(
-    metric: str, test: str, rows: int
+    metric: str, test: str, rows: int, record_property: Callable[[str, object], None]
 ) -> None:
     rng = np.random.default_rng(rows)
     found = [compare(metric, *equal_models(rows, rng), seed=run) for run in range(RUNS)]
     assert {comparison.test for comparison in found} == {test}
     assert np.mean([comparison.challenger > comparison.champion for comparison in found]) > 0.38
+    record_property("superior", f"{np.mean([comparison.superior for comparison in found]):.3f}")
     assert np.mean([comparison.superior for comparison in found]) <= STATED + MONTE_CARLO
     assert np.mean([comparison.standing() == "inferior" for comparison in found]) <= STATED + MONTE_CARLO
     p_values = np.array([comparison.p_value for comparison in found])
@@ -43,15 +46,25 @@ def test_equal_models_are_superior_no_more_often_than_stated_and_half_the_time_b
         assert np.mean(p_values < level) <= level + 3 * (level * (1 - level) / RUNS) ** 0.5
 
 
-@pytest.mark.slow
-def test_few_groups_make_equal_models_superior_by_plain_percentiles_but_not_by_those_that_decide() -> None:
+@pytest.mark.parametrize(
+    ("runs", "sides"),
+    [(120, ("superior", "inferior")), pytest.param(RUNS, ("superior",), marks=pytest.mark.soak("rates"))],
+    ids=["either way", "superior"],
+)
+def test_few_groups_tell_equal_models_apart_by_plain_percentiles_but_not_by_those_that_decide(
+    runs: int, sides: tuple[str, ...], record_property: Callable[[str, object], None]
+) -> None:
     rng = np.random.default_rng(6)
     groups = np.repeat(np.arange(6), 20)
-    found: dict[Method, list[bool]] = {"auto": [], "bootstrap": []}
-    for run in range(RUNS):
+    apart: dict[Method, list[bool]] = {"auto": [], "bootstrap": []}
+    for run in range(runs):
         truth = rng.normal(size=120)
         ours, theirs = (Predictions(truth + (1 + 0.2 * rng.random(6))[groups] * rng.normal(size=120)) for _ in range(2))
-        for method, superior in found.items():
+        for method, decided in apart.items():
             compared = compare("mean_absolute_error", truth, ours, theirs, groups, seed=run, method=method)
-            superior.append(compared.superior)
-    assert np.mean(found["auto"]) <= STATED + MONTE_CARLO < np.mean(found["bootstrap"])
+            decided.append(compared.standing() in sides)
+    rates = {method: float(np.mean(decided)) for method, decided in apart.items()}
+    stated = STATED * len(sides)
+    for method, rate in rates.items():
+        record_property(method, f"{rate:.3f}")
+    assert rates["auto"] <= stated + 3 * (stated * (1 - stated) / runs) ** 0.5 < rates["bootstrap"]

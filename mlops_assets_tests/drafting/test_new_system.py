@@ -1,22 +1,17 @@
 """``mlops new`` and ``mlops run``: from a file to a registered version with two commands."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from mlops_assets.declaration.reading import read_declaration
+from mlops_assets_tests.shell import Shell
 
 
-def mlops(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "DAGSTER_HOME": str(home), "COLUMNS": "160"}
-    environment.pop("MLOPS_SYSTEMS", None)
-    command = [sys.executable, "-m", "mlops_assets", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell.with_mlflow(tmp_path / "home")
 
 
 @pytest.fixture
@@ -30,46 +25,47 @@ def rows(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_two_commands_lead_from_a_table_never_seen_to_a_champion(tmp_path: Path, shared_data: Path):
-    home, file = tmp_path / "home", str(shared_data / "spotify_moods" / "data_moods.csv")
-    told = json.loads(mlops(home, "new", "moods", "--data", file, "--target", "mood", "--json").stdout)
+def test_two_commands_lead_from_a_table_never_seen_to_a_champion(shell: Shell, shared_data: Path):
+    file = str(shared_data / "spotify_moods" / "data_moods.csv")
+    told = shell.document_alone("new", "moods", "--data", file, "--target", "mood")
     assert told["next"] == "mlops run moods"
     assert [batch["outcome"] for batch in told["batches"]] == ["waiting for ingestion"]
-    ran = mlops(home, "run", "moods", "--json")
+    ran = shell.mlops("run", "moods", "--json")
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    report = json.loads(mlops(home, "report", "moods", "--json").stdout)
+    report = shell.document("report", "moods")
     assert report["dataset"]["rows"] == 686
     assert report["champion"]["champion"] == 1
     verdicts = {gate["name"]: gate["outcome"] for gate in report["evaluation"]["verdicts"]}
     assert verdicts["beats_baseline_accuracy"] == "passed"
 
 
-def test_a_dry_run_prints_the_declaration_and_leaves_nothing_behind(tmp_path: Path, rows: Path):
-    home = tmp_path / "home"
-    printed = mlops(home, "new", "flats", "--data", str(rows), "--target", "price", "--dry-run")
+def test_a_dry_run_prints_the_declaration_and_leaves_nothing_behind(shell: Shell, tmp_path: Path, rows: Path):
+    printed = shell.mlops("new", "flats", "--data", str(rows), "--target", "price", "--dry-run")
     assert (printed.returncode, printed.stderr) == (0, "")
     path = tmp_path / "defs.yaml"
     path.write_text(printed.stdout, encoding="utf-8")
     assert read_declaration(path).dataset.key == ["id"]
-    assert not (home / "systems").exists()
+    assert not (shell.home / "systems").exists()
 
 
 @pytest.mark.slow
-def test_the_guesses_are_explained_and_the_system_is_found_without_any_setting(tmp_path: Path, rows: Path):
-    home, folder = tmp_path / "home", tmp_path / "elsewhere"
-    told = mlops(home, "new", "flats", "--data", str(rows), "--target", "price", "--no-land")
+def test_the_guesses_are_explained_and_the_system_is_found_without_any_setting(
+    shell: Shell, tmp_path: Path, rows: Path
+):
+    folder = tmp_path / "elsewhere"
+    told = shell.mlops("new", "flats", "--data", str(rows), "--target", "price", "--no-land")
     assert "flats: regression of price, 200 rows" in told.stdout
     assert "an identifier, different in every row" in told.stdout
     assert f"Next: mlops land flats {rows} && mlops run flats" in told.stdout.replace("\n", "")
-    assert "waiting for ingestion" in mlops(home, "land", "flats", str(rows)).stdout
-    again = mlops(home, "new", "flats", "--data", str(rows), "--target", "price", "--folder", str(folder))
+    assert "waiting for ingestion" in shell.mlops("land", "flats", str(rows)).stdout
+    again = shell.mlops("new", "flats", "--data", str(rows), "--target", "price", "--folder", str(folder))
     assert again.returncode == 1
     assert "'flats' is declared already" in again.stderr
-    other = mlops(home, "new", "others", "--data", str(rows), "--target", "price", "--folder", str(folder), "--no-land")
+    other = shell.mlops("new", "others", "--data", str(rows), "--target", "price", "--folder", str(folder), "--no-land")
     assert "export MLOPS_SYSTEMS=" in other.stdout
 
 
-def test_a_target_that_is_not_there_is_one_line_with_the_remedy(tmp_path: Path, rows: Path):
-    refused = mlops(tmp_path / "home", "new", "flats", "--data", str(rows), "--target", "prise")
+def test_a_target_that_is_not_there_is_one_line_with_the_remedy(shell: Shell, rows: Path):
+    refused = shell.mlops("new", "flats", "--data", str(rows), "--target", "prise")
     assert refused.returncode == 1
     assert "has no column 'prise'. Did you mean 'price'?" in refused.stderr

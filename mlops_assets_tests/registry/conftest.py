@@ -1,15 +1,12 @@
 """Two champions of wine, one after the other, below one folder that every test gets as it was."""
 
-import shutil
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.registry.session import RegistrySession
-from mlops_assets_tests.platform import Platform, changed
+from mlops_assets_tests.platform import Platform, changed, kept, restored
 from mlops_assets_tests.wine import land_again, land_sample
 from mlops_assets_tests.wine import platform as platform_below
 from mlops_assets_tests.wine import spec as wine_with_a_wide_margin
@@ -66,28 +63,3 @@ def cautious() -> SystemSpec:
     """The declaration of version 3: a person decides."""
     wine = wine_with_a_wide_margin()
     return changed(wine, registry=CAUTIOUS, model={**wine.model.model_dump(), "seed": 7})
-
-
-def kept(here: Path, name: str) -> Path:
-    shutil.copytree(here, here.with_name(name))
-    return here.with_name(name)
-
-
-def restored(kept: Path) -> Platform:
-    """The platform as it was kept, at its own place."""
-    here = kept.with_name("here")
-    for old in here.iterdir():
-        if old.is_dir():
-            shutil.rmtree(old)
-    for one in kept.iterdir():
-        if one.is_dir():
-            shutil.copytree(one, here / one.name)
-        elif one.suffix == ".db":
-            write_back(one, here / one.name)
-    return platform_below(here)
-
-
-def write_back(kept: Path, database: Path) -> None:
-    """Restore a database in place: MLflow holds connections to the file."""
-    with closing(sqlite3.connect(kept)) as source, closing(sqlite3.connect(database)) as target:
-        source.backup(target)

@@ -14,10 +14,43 @@ from mlops_assets.model.version import ModelVersion
 from mlops_assets.registry.ledger import Ledger
 from mlops_assets.registry.version import ChampionDecision, RegisteredVersion
 from mlops_assets.resources.tracking import MlflowTracking
-from mlops_assets_tests.platform import Platform, changed, checks, failure
+from mlops_assets_tests.platform import Platform, changed, checks, failure, kept, restored
 
 IMPOSSIBLE = {"gates": [{"metric": "log_loss", "at_most": 1e-9}]}
 LENIENT = {"gates": [{"metric": "accuracy", "at_least": 0.01}]}
+JUDGED = ("evaluation", "registered_version", "champion")
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory: pytest.TempPathFactory, wine: SystemSpec) -> dict[str, Path]:
+    """What the line leaves after training, evaluation and promotion, made once and copied for every test."""
+    here = tmp_path_factory.mktemp("line") / "here"
+    here.mkdir()
+    platform, homes = Platform(here), {}
+    platform.land(wine)
+    for home, stages in {
+        "trained": ("dataset", "features", "model"),
+        "evaluated": ("evaluation",),
+        "promoted": ("registered_version", "champion"),
+    }.items():
+        assert platform.run(wine, *stages).success
+        homes[home] = kept(here, home)
+    return homes
+
+
+@pytest.fixture
+def trained(line: dict[str, Path]) -> Platform:
+    return restored(line["trained"])
+
+
+@pytest.fixture
+def evaluated(line: dict[str, Path]) -> Platform:
+    return restored(line["evaluated"])
+
+
+@pytest.fixture
+def promoted(line: dict[str, Path]) -> Platform:
+    return restored(line["promoted"])
 
 
 def test_the_whole_line_from_sample_to_champion(platform: Platform, wine: SystemSpec):
@@ -55,56 +88,49 @@ def test_the_whole_line_from_sample_to_champion(platform: Platform, wine: System
     assert entries[2].reason == "the first registered version"
 
 
-def test_a_failed_gate_stops_its_run_and_registration_alone_refuses(platform: Platform, wine: SystemSpec):
+def test_a_failed_gate_stops_its_run_and_registration_alone_refuses(trained: Platform, wine: SystemSpec):
     spec = changed(wine, evaluation=IMPOSSIBLE)
-    platform.land(spec)
-    first = platform.run(spec)
+    first = trained.run(spec, *JUDGED)
     assert not first.success
     assert checks(first)["log_loss_at_most"] is False
 
-    alone = platform.run(spec, "registered_version")
+    alone = trained.run(spec, "registered_version")
     assert not alone.success
     assert "log_loss_at_most failed" in failure(alone, "wine_quality__registered_version")
-    assert platform.versions(spec) == []
-    assert not platform.run(spec, "champion").success
-    assert platform.registry(spec).champion() is None
+    assert trained.versions(spec) == []
+    assert not trained.run(spec, "champion").success
+    assert trained.registry(spec).champion() is None
 
 
-def test_a_gate_that_cannot_be_computed_is_not_passed(platform: Platform, wine: SystemSpec):
+def test_a_gate_that_cannot_be_computed_is_not_passed(trained: Platform, wine: SystemSpec):
     spec = changed(wine, evaluation={"gates": [{"metric": "accuracy", "at_least": 0.1, "min_rows": 1000}]})
-    platform.land(spec)
-    assert not platform.run(spec).success
-    alone = platform.run(spec, "registered_version")
+    assert not trained.run(spec, *JUDGED).success
+    alone = trained.run(spec, "registered_version")
     assert "accuracy_at_least not evaluated" in failure(alone, "wine_quality__registered_version")
-    assert platform.versions(spec) == []
+    assert trained.versions(spec) == []
 
 
-def test_a_warning_gate_tells_but_does_not_stop(platform: Platform, wine: SystemSpec):
+def test_a_warning_gate_tells_but_does_not_stop(trained: Platform, wine: SystemSpec):
     gates = [{"metric": "log_loss", "at_most": 1e-9, "severity": "warn"}, {"metric": "accuracy", "at_least": 0.5}]
     spec = changed(wine, evaluation={"gates": gates})
-    platform.land(spec)
-    result = platform.run(spec)
+    result = trained.run(spec, *JUDGED)
     assert result.success
     assert checks(result)["log_loss_at_most"] is False
-    assert platform.versions(spec) == [1]
+    assert trained.versions(spec) == [1]
 
 
-def test_without_a_report_nothing_is_registered(platform: Platform, wine: SystemSpec):
-    platform.land(wine)
-    assert platform.run(wine, "dataset", "features", "model").success
-    alone = platform.run(wine, "registered_version")
+def test_without_a_report_nothing_is_registered(trained: Platform, wine: SystemSpec):
+    alone = trained.run(wine, "registered_version")
     assert "has no evaluation report" in failure(alone, "wine_quality__registered_version")
-    assert platform.versions(wine) == []
+    assert trained.versions(wine) == []
 
 
-def test_the_report_of_another_model_does_not_count(platform: Platform, wine: SystemSpec):
-    platform.land(wine)
-    assert platform.run(wine, "dataset", "features", "model", "evaluation").success
+def test_the_report_of_another_model_does_not_count(evaluated: Platform, wine: SystemSpec):
     other = changed(wine, model={"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {"max_depth": 1}})
-    assert platform.run(other, "model").success
-    alone = platform.run(other, "registered_version")
+    assert evaluated.run(other, "model").success
+    alone = evaluated.run(other, "registered_version")
     assert "has no evaluation report" in failure(alone, "wine_quality__registered_version")
-    assert platform.versions(wine) == []
+    assert evaluated.versions(wine) == []
 
 
 @pytest.mark.parametrize(
@@ -116,37 +142,33 @@ def test_the_report_of_another_model_does_not_count(platform: Platform, wine: Sy
     ],
     ids=["tighter", "new", "of another severity"],
 )
-def test_a_report_judged_by_other_gates_does_not_count(platform: Platform, wine: SystemSpec, gates: list):
+def test_a_report_judged_by_other_gates_does_not_count(trained: Platform, wine: SystemSpec, gates: list):
     before = changed(wine, evaluation={"gates": [{"metric": "accuracy", "at_least": 0.10}]})
-    platform.land(before)
-    assert platform.run(before, "dataset", "features", "model", "evaluation").success
-    alone = platform.run(changed(wine, evaluation={"gates": gates}), "registered_version")
+    assert trained.run(before, "evaluation").success
+    alone = trained.run(changed(wine, evaluation={"gates": gates}), "registered_version")
     assert "Remedy: materialise evaluation" in failure(alone, "wine_quality__registered_version")
-    assert platform.versions(wine) == []
+    assert trained.versions(wine) == []
 
 
-def test_an_edited_report_is_found_out(platform: Platform, wine: SystemSpec):
+def test_an_edited_report_is_found_out(trained: Platform, wine: SystemSpec):
     spec = changed(wine, evaluation=IMPOSSIBLE)
-    platform.land(spec)
-    platform.run(spec)
-    for stored in platform.folder.glob("artifacts/**/report.json"):
+    trained.run(spec, "evaluation")
+    for stored in trained.folder.glob("artifacts/**/report.json"):
         told = json.loads(stored.read_text())
         for gate in told["gates"]:
             gate["outcome"] = "passed"
         stored.write_text(json.dumps(told))
-    alone = platform.run(spec, "registered_version")
+    alone = trained.run(spec, "registered_version")
     assert "it was changed" in failure(alone, "wine_quality__registered_version")
-    assert platform.versions(spec) == []
+    assert trained.versions(spec) == []
 
 
-def test_edited_predictions_are_found_out(platform: Platform, wine: SystemSpec):
-    platform.land(wine)
-    assert platform.run(wine, "dataset", "features", "model", "evaluation").success
-    for stored in platform.folder.glob("artifacts/**/predictions.parquet"):
+def test_edited_predictions_are_found_out(evaluated: Platform, wine: SystemSpec):
+    for stored in evaluated.folder.glob("artifacts/**/predictions.parquet"):
         stored.write_bytes(stored.read_bytes() + b" ")
-    alone = platform.run(wine, "registered_version")
+    alone = evaluated.run(wine, "registered_version")
     assert "predictions.parquet have digest" in failure(alone, "wine_quality__registered_version")
-    assert platform.versions(wine) == []
+    assert evaluated.versions(wine) == []
 
 
 def test_a_failed_leakage_check_is_not_walked_past(platform: Platform, wine: SystemSpec, tmp_path: Path):
@@ -168,30 +190,26 @@ def test_a_failed_leakage_check_is_not_walked_past(platform: Platform, wine: Sys
     assert "answer" in failure(alone, "wine_quality__model")
 
 
-def test_the_same_versions_give_the_same_model_and_are_registered_once(platform: Platform, wine: SystemSpec):
-    platform.land(wine)
-    assert platform.run(wine).success
-    assert platform.run(wine).success
-    models = platform.storage.records.history(ModelVersion, wine.name)
-    reports = platform.storage.records.history(EvaluationReport, wine.name)
+def test_the_same_versions_give_the_same_model_and_are_registered_once(promoted: Platform, wine: SystemSpec):
+    assert promoted.run(wine).success
+    models = promoted.storage.records.history(ModelVersion, wine.name)
+    reports = promoted.storage.records.history(EvaluationReport, wine.name)
     assert len(models) == len(reports) == 2
     assert len({model.digest for model in models}) == len({report.digest for report in reports}) == 1
-    assert platform.versions(wine) == [1]
-    assert platform.registry(wine).champion() == 1
+    assert promoted.versions(wine) == [1]
+    assert promoted.registry(wine).champion() == 1
 
 
-def test_a_worse_challenger_leaves_the_champion_in_place(platform: Platform, wine: SystemSpec):
-    platform.land(wine)
-    assert platform.run(wine).success
+def test_a_worse_challenger_leaves_the_champion_in_place(promoted: Platform, wine: SystemSpec):
     stump = {"estimator": "sklearn.tree.DecisionTreeClassifier", "params": {"max_depth": 1}}
     worse = changed(wine, model=stump, evaluation=LENIENT)
-    assert platform.run(worse).success
-    decision = platform.storage.records.latest(ChampionDecision, wine.name)
+    assert promoted.run(worse).success
+    decision = promoted.storage.records.latest(ChampionDecision, wine.name)
     assert decision is not None
     assert (decision.decision, decision.version, decision.champion) == ("kept", 2, 1)
     assert decision.reason.startswith(("inferior: accuracy", "undecided: accuracy"))
-    assert platform.registry(wine).champion() == 1
-    assert Ledger(platform.storage.records).entries(wine.name)[-1].event == "verdict"
+    assert promoted.registry(wine).champion() == 1
+    assert Ledger(promoted.storage.records).entries(wine.name)[-1].event == "verdict"
 
 
 def test_mlflow_out_of_reach_fails_before_training(platform: Platform, wine: SystemSpec):
@@ -217,24 +235,22 @@ def test_a_wrong_parameter_is_refused_at_the_very_start(platform: Platform, wine
     assert platform.storage.records.latest(DatasetVersion, spec.name) is None
 
 
-def test_a_rejected_batch_fails_the_run_and_leaves_the_dataset(platform: Platform, wine: SystemSpec, tmp_path: Path):
-    platform.land(wine)
-    assert platform.run(wine, "dataset").success
+def test_a_rejected_batch_fails_the_run_and_leaves_the_dataset(promoted: Platform, wine: SystemSpec, tmp_path: Path):
     broken = tmp_path / "broken.csv"
     broken.write_text("alcohol,cultivar\n13,1\n")
-    platform.land(wine, broken)
-    result = platform.run(wine)
+    promoted.land(wine, broken)
+    result = promoted.run(wine)
     assert not result.success
     assert checks(result)["contract"] is False
-    dataset = platform.storage.records.latest(DatasetVersion, wine.name)
+    dataset = promoted.storage.records.latest(DatasetVersion, wine.name)
     assert dataset is not None
     assert (dataset.rows, dataset.batches) == (178, 1)
-    assert platform.run(wine).success, "the rejected batch is told once"
+    assert promoted.run(wine).success, "the rejected batch is told once"
 
 
 def test_dagster_records_which_versions_were_used(platform: Platform, wine: SystemSpec):
     platform.land(wine)
-    assert platform.run(wine).success
+    assert platform.run(wine, "dataset", "features").success
     dataset = platform.storage.records.latest(DatasetVersion, wine.name)
     event = platform.instance.get_latest_materialization_event(dg.AssetKey([wine.name, "features"]))
     assert dataset is not None
