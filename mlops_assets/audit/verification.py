@@ -34,15 +34,15 @@ class Finding:
     """What was found equal, or what is wrong and what to do."""
 
 
-def verify(session: RegistrySession, number: int, folder: Path, public_key: Path | None = None) -> Iterator[Finding]:
-    """Look at every part of the evidence of one registered version, fetched into ``folder``, as it is stored now.
+def verify(session: RegistrySession, number: int, public_key: Path | None = None) -> Iterator[Finding]:
+    """Look at every part of the evidence of one registered version, as it is stored now.
 
     With a ``public_key`` (PEM) the version must also be signed by its owner.
 
     Raises:
         StorageError: if there is no record of the version.
     """
-    evidence = Evidence(session, session.version(number), folder, public_key)
+    evidence = Evidence(session, session.version(number), public_key)
     for name, look in evidence.looks().items():
         yield _found(name, look)
 
@@ -53,7 +53,6 @@ class Evidence:
 
     session: RegistrySession
     version: RegisteredVersion
-    folder: Path
     public_key: Path | None = None
 
     def looks(self) -> dict[str, Callable[[], str]]:
@@ -147,7 +146,7 @@ class Evidence:
     def baselines(self) -> str:
         """The models that the report compares with."""
         uri = f"runs:/{self.model.mlflow_run_id}/baselines"
-        fetched = self.session.tracking.fetch(uri, self.folder / "baselines")
+        fetched = self.session.fetch(uri)
         for name, recorded in self.model.baselines.items():
             self._require(digest(fetched / f"{name}.skops"), recorded, f"baselines/{name}.skops")
         return f"{', '.join(sorted(self.model.baselines))}: digests hold"
@@ -155,11 +154,11 @@ class Evidence:
     def signature(self) -> str:
         """Who vouches for the files."""
         assert self.public_key is not None
-        return verify_signature(self.session, self.version, self.public_key, self.folder / "signature")
+        return verify_signature(self.session, self.version, self.public_key)
 
     def report(self) -> str:
         """The report that the version was registered on."""
-        own_report(self.session.storage, self.session.tracking, self.version, self.folder / "report")
+        own_report(self.session, self.version)
         return f"report.json has digest {self.version.digest[:12]}, is about this model, and passed"
 
     def predictions(self) -> str:
@@ -192,7 +191,7 @@ class Evidence:
     def round_trip(self) -> str:
         """The stored model, asked again."""
         stored = read_predictions(self._fetched_predictions, self.version.predictions_digest)
-        verdict = round_trip(self.session.storage, self.model, stored, self.fetched)
+        verdict = round_trip(self.session, self.model, stored, self.fetched)
         if not verdict.passed:
             raise StorageError(f"{verdict.reason}. Remedy: use the libraries of the run's environment.txt")
         return f"all {verdict.rows:,} test predictions are repeated bit for bit"
@@ -204,12 +203,11 @@ class Evidence:
     @cached_property
     def fetched(self) -> Path:
         """The registered version's folder, as the registry has it now."""
-        uri = f"models:/{self.version.system}/{self.version.version}"
-        return self.session.tracking.fetch(uri, self.folder / "artefact")
+        return self.session.fetch_version(self.version.version)
 
     @cached_property
     def _fetched_predictions(self) -> Path:
-        return self.session.tracking.fetch(self.version.predictions_uri, self.folder / "predictions")
+        return self.session.fetch(self.version.predictions_uri)
 
     @cached_property
     def _members(self) -> dict[str, BatchOutcome]:

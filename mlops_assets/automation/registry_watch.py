@@ -1,7 +1,6 @@
 """The watch over a system's registry: aliases that a hand has moved, and approvals given in the MLflow UI."""
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from dataclasses import replace
 
 import dagster as dg
 
@@ -64,10 +63,8 @@ def _approvals(session: RegistrySession) -> list[str]:
 
 
 def _approved(session: RegistrySession, number: int, who: str, reason: str) -> str:
-    person = RegistrySession(session.spec, session.storage, session.tracking, who)
     try:
-        with TemporaryDirectory() as folder:
-            approve(person, number, reason, Path(folder))
+        approve(replace(session, actor=who), number, reason)
     except MlopsError as error:  # told to the person where they asked, and kept in the ledger
         session.registry.tag(number, REFUSED_TAG, str(error)[:5000])
         return f"The approval of version {number} by {who} is refused: {error}."

@@ -1,6 +1,5 @@
 """The model card of a registered version: filled from its evidence, with a mark where a person must write."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_assets.card import basis, findings
@@ -63,14 +62,14 @@ class Card(Part):
         return f"{self.system.replace('_', ' ').capitalize()}, version {self.version}"
 
 
-def model_card(session: "RegistrySession", number: int, folder: Path) -> Card:
-    """The card of version ``number``; what it needs is fetched into ``folder``.
+def model_card(session: "RegistrySession", number: int) -> Card:
+    """The card of version ``number``.
 
     Raises:
         StorageError: if a record is missing, or the stored report is not the one that was recorded.
         GateRefused: if the report is about another model, or did not pass.
     """
-    return filled(dossier(session, number, folder))
+    return filled(dossier(session, number))
 
 
 def filled(known: Dossier) -> Card:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
@@ -67,7 +66,7 @@ class Dossier:
         return entry.version == self.version.version
 
 
-def dossier(session: RegistrySession, number: int, folder: Path) -> Dossier:
+def dossier(session: RegistrySession, number: int) -> Dossier:
     """Gather the evidence of one version.
 
     Raises:
@@ -75,12 +74,12 @@ def dossier(session: RegistrySession, number: int, folder: Path) -> Dossier:
         GateRefused: if the report is about another model, or did not pass.
     """
     store, version = session.storage, session.version(number)
-    report = own_report(store, session.tracking, version, folder / "report")
+    report = own_report(session, version)
     model = model_of(store, version)
     dataset = store.records.find(DatasetVersion, version.system, version.dataset_digest)
     if dataset is None:
         raise StorageError(f"{version.name} names dataset {version.dataset_digest[:12]}, of which there is no record")
-    environment, note = _environment(session, model, folder)
+    environment, note = _environment(session, model)
     return Dossier(
         spec=session.spec,
         version=version,
@@ -110,9 +109,9 @@ def _batches(session: RegistrySession, dataset: DatasetVersion) -> list[BatchOut
     return sorted(accepted, key=lambda outcome: outcome.table_version or 0)
 
 
-def _environment(session: RegistrySession, model: ModelVersion, folder: Path) -> tuple[dict[str, str], str]:
+def _environment(session: RegistrySession, model: ModelVersion) -> tuple[dict[str, str], str]:
     try:
-        path = session.tracking.fetch(f"runs:/{model.mlflow_run_id}/environment.txt", folder / "environment")
+        path = session.fetch(f"runs:/{model.mlflow_run_id}/environment.txt")
     except TrackingError as error:
         return {}, str(error)
     lines = (line.partition("==") for line in path.read_text(encoding="utf-8").splitlines() if "==" in line)

@@ -1,9 +1,5 @@
 """Commands in the life of a version: approve, decline, rollback, archive, aliases."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -28,8 +24,8 @@ def approve(
     """Make a registered version champion, in your name; exit 1 if that is refused."""
     from mlops_assets.registry.approval import approve as approved
 
-    with _working(f"Reading the evidence of {system} version {version}") as folder:
-        entry = approved(session_of(system), version, reason, folder, override)
+    with console.status(f"Reading the evidence of {system} version {version} …"):
+        entry = approved(session_of(system), version, reason, override)
     _tell_champion(entry, as_json)
 
 
@@ -50,8 +46,8 @@ def rollback(
     """Put an earlier champion back, in one step; exit 1 if its artefact or report is not what was registered."""
     from mlops_assets.registry.rollback import roll_back
 
-    with _working(f"Rolling {system} back") as folder:
-        entry = roll_back(session_of(system), reason, folder, to)
+    with console.status(f"Rolling {system} back …"):
+        entry = roll_back(session_of(system), reason, to)
     _tell_champion(entry, as_json)
 
 
@@ -99,12 +95,6 @@ def aliases(
         console.print(f"{'[green]✓[/]' if seen.passed else '[red]✗[/]'} {escape(seen.reason)}", soft_wrap=True)
     if not seen.passed:
         raise typer.Exit(1)
-
-
-@contextmanager
-def _working(what: str) -> Iterator[Path]:
-    with TemporaryDirectory() as folder, console.status(f"{what} …"):
-        yield Path(folder)
 
 
 def _tell_champion(entry: Entry, as_json: bool) -> None:

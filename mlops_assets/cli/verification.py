@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -34,8 +33,8 @@ def card(
 
     session = session_of(system)
     number = version or _champion(session)
-    with TemporaryDirectory() as folder, console.status(f"Reading the evidence of {system} version {number} …"):
-        made = model_card(session, number, Path(folder))
+    with console.status(f"Reading the evidence of {system} version {number} …"):
+        made = model_card(session, number)
     for path, render in ((html, to_html), (markdown, to_markdown)):
         if path is not None:
             path.write_text(render(made), encoding="utf-8")
@@ -56,8 +55,8 @@ def verify(system: System, version: Version = None, as_json: Json = False) -> No
     session = session_of(system)
     number = version or _champion(session)
     findings = []
-    with TemporaryDirectory() as folder, console.status(f"Verifying {system} version {number} …"):
-        for finding in verified(session, number, Path(folder), Settings().signing_public_key):
+    with console.status(f"Verifying {system} version {number} …"):
+        for finding in verified(session, number, Settings().signing_public_key):
             findings.append(finding)
             if not as_json:
                 _say(finding.ok, finding.name, finding.told)
@@ -79,8 +78,7 @@ def sign(
     from mlops_assets.registry.signature import sign as signed
 
     session = session_of(system)
-    with TemporaryDirectory() as folder:
-        place = signed(session, session.version(version), key, Path(folder))
+    place = signed(session, session.version(version), key)
     told = f"{system} version {version} is signed: {place}. Verify: MLOPS_SIGNING_PUBLIC_KEY=… mlops verify {system}"
     tell({"system": system, "version": version, "signature": place}, as_json, told)
 

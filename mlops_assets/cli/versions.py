@@ -1,8 +1,6 @@
 """Commands about registered versions: versions, compare."""
 
 from dataclasses import asdict
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -48,15 +46,15 @@ def compare(
     from mlops_assets.registry.version_comparison import confront
 
     session, again = session_of(system), None
-    with TemporaryDirectory() as folder, console.status(f"Comparing versions {first} and {second} …") as status:
-        found = confront(session, first, second, Path(folder))
+    with console.status(f"Comparing versions {first} and {second} …") as status:
+        found = confront(session, first, second)
         if splits:
             from mlops_assets.registry.learner_comparison import rematch
 
             def told(done: int) -> None:
                 status.update(f"Fitting both anew: {done} of {splits} splits …")
 
-            again = rematch(session, first, second, splits, Path(folder), told)
+            again = rematch(session, first, second, splits, told)
     if as_json:
         comparison = found.comparison.model_dump(mode="json") if found.comparison else None
         story = {**vars(found), "lines": [asdict(line) for line in found.lines], "comparison": comparison}

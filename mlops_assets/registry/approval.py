@@ -1,14 +1,12 @@
 """Approval: a person puts a version in the champion's place, or declines it."""
 
-from pathlib import Path
-
 from mlops_assets.errors import GateRefused
 from mlops_assets.registry.ledger import Entry
 from mlops_assets.registry.promotion import require_admissible, succession
 from mlops_assets.registry.session import RegistrySession
 
 
-def approve(session: RegistrySession, number: int, reason: str, folder: Path, override: bool = False) -> Entry:
+def approve(session: RegistrySession, number: int, reason: str, override: bool = False) -> Entry:
     """Make version ``number`` champion in the name of ``session.actor``.
 
     Its stored evidence is read again first, and nothing goes round a gate. ``override`` is for a version that the
@@ -23,7 +21,7 @@ def approve(session: RegistrySession, number: int, reason: str, folder: Path, ov
     with session.recording_refusals(version):
         if not reason.strip() or not session.actor.strip():
             raise GateRefused(f"{version.name} is not approved: an approval needs a name and a reason")
-        require_admissible(session, version, folder)
+        require_admissible(session, version)
         _require_other_person(session, number)
         in_force = session.settle()
         if in_force and in_force.version == number:

@@ -1,7 +1,5 @@
 """The registry's assets: a registered version with its evidence, and the champion."""
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -19,7 +17,6 @@ from mlops_assets.resources.model_registry import REPORT_TAG
 from mlops_assets.resources.storage import StorageResource
 from mlops_assets.resources.tracking import MlflowTracking
 from mlops_assets.settings import Settings
-from mlops_assets.storage.storage import Storage
 from mlops_assets.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -48,11 +45,11 @@ def registered_version_asset(spec: SystemSpec) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         session = RegistrySession(spec, storage.open(), tracking, actor(context), context.run.run_id)
         model = require(session.storage, ModelVersion, spec.name, f"materialise {spec.name}/model")
-        with refusals(), tracking.answering(), TemporaryDirectory() as folder:
+        with refusals(), tracking.answering():
             tracking.ping()
             with session.recording_refusals(model_digest=model.digest):
-                report = passed_report(session.storage, tracking, model, spec.evaluation.gates, Path(folder))
-            record = _registered(session, model, report, Path(folder))
+                report = passed_report(session, model)
+            record = _registered(session, model, report)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(f"{spec.name}/{record.version}"),
             metadata={
@@ -87,9 +84,9 @@ def champion_asset(spec: SystemSpec) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         session = RegistrySession(spec, storage.open(), tracking, actor(context), context.run.run_id)
         challenger = require(session.storage, RegisteredVersion, spec.name, f"materialise {spec.name}/{VERSION}")
-        with refusals(), tracking.answering(), TemporaryDirectory() as folder:
+        with refusals(), tracking.answering():
             tracking.ping()
-            decision = decide(session, challenger, Settings().env, Path(folder))
+            decision = decide(session, challenger, Settings().env)
             aliases = verdict(session, reconcile(session))
         session.storage.records.append(decision, context.run.run_id)
         return dg.MaterializeResult(
@@ -101,11 +98,8 @@ def champion_asset(spec: SystemSpec) -> dg.AssetsDefinition:
     return champion
 
 
-def _registered(
-    session: RegistrySession, model: ModelVersion, report: EvaluationReport, folder: Path
-) -> RegisteredVersion:
+def _registered(session: RegistrySession, model: ModelVersion, report: EvaluationReport) -> RegisteredVersion:
     """The registered version of ``report``, made or found, with its proofs; recorded and in the ledger."""
-    stored = stored_predictions(session.tracking, report, folder)
     spec, registry = session.spec, session.registry
     number = registry.register(model.uri, model.mlflow_run_id, _tags(model, report, session), spec.description)
     record = RegisteredVersion(
@@ -119,7 +113,7 @@ def _registered(
         dataset_digest=model.dataset_digest,
         predictions_uri=report.predictions_uri,
         predictions_digest=report.predictions_digest,
-        verdicts=_proofs(session.storage, session.tracking, model, stored, number, folder),
+        verdicts=_proofs(session, model, stored_predictions(session, report), number),
     )
     if record != session.storage.records.latest(RegisteredVersion, spec.name):
         session.storage.records.append(record, session.run_id)
@@ -153,16 +147,14 @@ def _tags(model: ModelVersion, report: EvaluationReport, session: RegistrySessio
     }
 
 
-def _proofs(
-    storage: Storage, tracking: MlflowTracking, model: ModelVersion, stored: "pd.DataFrame", number: int, folder: Path
-) -> list[Verdict]:
+def _proofs(session: RegistrySession, model: ModelVersion, stored: "pd.DataFrame", number: int) -> list[Verdict]:
     import mlflow
 
-    fetched = tracking.fetch(f"models:/{model.system}/{number}", folder / "registered")
+    fetched = session.fetch_version(number)
     info = mlflow.models.get_model_info(str(fetched))
     described = info.signature is not None and info.saved_input_example_info is not None
     return [
-        round_trip(storage, model, stored, fetched),
+        round_trip(session, model, stored, fetched),
         Verdict(
             name="signature",
             outcome="passed" if described else "failed",

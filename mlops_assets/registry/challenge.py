@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_assets.dataset.version import DatasetVersion
@@ -103,10 +102,8 @@ def primary(session: "RegistrySession") -> str | None:
     return None if spec.registry.cost else spec.primary_metric
 
 
-def challenge(
-    session: "RegistrySession", challenger: RegisteredVersion, champion: RegisteredVersion, folder: Path
-) -> Challenge:
-    """Compare two registered versions, fetched from the registry into ``folder``, as the declaration says."""
+def challenge(session: "RegistrySession", challenger: RegisteredVersion, champion: RegisteredVersion) -> Challenge:
+    """Compare two registered versions, fetched from the registry, as the declaration says."""
     import numpy as np
 
     storage = session.storage
@@ -122,10 +119,7 @@ def challenge(
         told = f"only {len(rows)} rows that neither was trained on; {FEWEST_ROWS} are needed"
         return Challenge(obstacle=told, rows_digest=digest)
     inputs = rows.loc[:, ours.names]
-    (mine, my_size), (other, other_size) = (
-        scored(storage, session.tracking, version, inputs, folder / str(version.version))
-        for version in (challenger, champion)
-    )
+    (mine, my_size), (other, other_size) = (scored(session, version, inputs) for version in (challenger, champion))
     contest = Contest(session, rows, ours, mine, other)
     try:
         comparison = contest.compare(primary(session))
@@ -133,7 +127,7 @@ def challenge(
         return Challenge(obstacle=str(error), rows_digest=digest)
     return Challenge(
         comparison=comparison,
-        guards=[_guarded(contest, guard, challenger, champion, folder) for guard in session.spec.registry.guards],
+        guards=[_guarded(contest, guard, challenger, champion) for guard in session.spec.registry.guards],
         fresher=_landed(session, challenger) > _landed(session, champion),
         simpler=my_size <= SIMPLER * other_size,
         rows_digest=digest,
@@ -158,12 +152,10 @@ def _unseen_rows(session: "RegistrySession", ours: "FeaturesVersion", theirs: "F
     return test.loc[~known].reset_index(drop=True)
 
 
-def _guarded(
-    contest: Contest, guard: GuardSpec, challenger: RegisteredVersion, champion: RegisteredVersion, folder: Path
-) -> Guarded:
+def _guarded(contest: Contest, guard: GuardSpec, challenger: RegisteredVersion, champion: RegisteredVersion) -> Guarded:
     try:
         if guard.measure is not None:
-            return _measured(contest.session, guard, challenger, champion, folder)
+            return _measured(contest.session, guard, challenger, champion)
         found = contest.compare(guard.metric, None if guard.slice is None else _selected(contest.rows, guard.slice))
     except NotEvaluated as error:
         return Guarded(guard.name, False, f"{guard.name} was not compared: {error}")
@@ -187,13 +179,9 @@ def _measured(
     guard: GuardSpec,
     challenger: RegisteredVersion,
     champion: RegisteredVersion,
-    folder: Path,
 ) -> Guarded:
     assert guard.measure is not None
-    ours, theirs = (
-        own_report(session.storage, session.tracking, version, folder).measured(guard.measure)
-        for version in (challenger, champion)
-    )
+    ours, theirs = (own_report(session, version).measured(guard.measure) for version in (challenger, champion))
     if ours is None or theirs is None:
         raise NotEvaluated(f"the report of {'this version' if ours is None else 'the champion'} has no value")
     worse = theirs - ours if better_of(guard.measure) == "higher" else ours - theirs

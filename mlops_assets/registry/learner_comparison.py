@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,7 +38,6 @@ def rematch(
     first: int,
     second: int,
     splits: int,
-    folder: Path,
     progress: Callable[[int], Any] = lambda done: None,
 ) -> Rematch:
     """Fit both versions' pipelines anew on each of ``splits`` random 90/10 splits and test the mean difference.
@@ -57,7 +55,7 @@ def rematch(
 
     older, newer = (session.version(number) for number in sorted((first, second)))
     features = features_of(session.storage, model_of(session.storage, newer))
-    pipelines = [_unfitted(session, version, features, folder) for version in (older, newer)]
+    pipelines = [_unfitted(session, version, features) for version in (older, newer)]
     rows = read_features(session.storage, features)
     rows = rows.loc[rows["_part"].isin(["train", "validation"])].reset_index(drop=True)
     metric = session.spec.primary_metric
@@ -72,9 +70,7 @@ def rematch(
     return Rematch(metric, splits, len(rows), difference)
 
 
-def _unfitted(
-    session: "RegistrySession", version: "RegisteredVersion", features: "FeaturesVersion", folder: Path
-) -> Any:
+def _unfitted(session: "RegistrySession", version: "RegisteredVersion", features: "FeaturesVersion") -> Any:
     from sklearn.base import clone
 
     from mlops_assets.model.artefact import load
@@ -84,7 +80,7 @@ def _unfitted(
         raise NotEvaluated(f"{version.name} takes other features")
     if model.calibration != "none" or model.decision is not None:
         raise NotEvaluated(f"{version.name} was recalibrated, or its threshold chosen, on rows that would be redrawn")
-    path = fetched_artefact(session.tracking, version, folder / f"rematch{version.version}")
+    path = fetched_artefact(session, version)
     return clone(load(path, version.model_digest, declared=model.declared))
 
 

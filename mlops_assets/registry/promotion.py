@@ -1,7 +1,5 @@
 """The decision about a challenger: judged, written into the ledger, and carried out."""
 
-from pathlib import Path
-
 from mlops_assets.errors import GateRefused
 from mlops_assets.preflight import declaration_digest
 from mlops_assets.registry.challenge import challenge
@@ -14,7 +12,7 @@ from mlops_assets.registry.version import ChampionDecision, RegisteredVersion
 from mlops_assets.verdict import require_passed
 
 
-def decide(session: RegistrySession, challenger: RegisteredVersion, environment: str, folder: Path) -> ChampionDecision:
+def decide(session: RegistrySession, challenger: RegisteredVersion, environment: str) -> ChampionDecision:
     """Judge ``challenger`` against the champion and act on it: promote, keep, or wait for a person.
 
     Raises:
@@ -22,17 +20,17 @@ def decide(session: RegistrySession, challenger: RegisteredVersion, environment:
         StorageError: if its evidence was changed, or another run decided this generation meanwhile.
     """
     with session.recording_refusals(challenger):
-        require_admissible(session, challenger, folder)
+        require_admissible(session, challenger)
         reconcile(session)
         in_force = session.ledger.champion(session.system)
-        judgement = _judgement(session, challenger, in_force, environment, folder)
+        judgement = _judgement(session, challenger, in_force, environment)
     if in_force is None or in_force.version != challenger.version:
         session.ledger.append(*_entries(session, challenger, in_force, judgement))
     session.settle()
     return _record(session, challenger, in_force, judgement)
 
 
-def require_admissible(session: RegistrySession, version: RegisteredVersion, folder: Path) -> None:
+def require_admissible(session: RegistrySession, version: RegisteredVersion) -> None:
     """Re-read the evidence of ``version`` as it is stored now, against the gates that are declared now.
 
     Raises:
@@ -40,8 +38,7 @@ def require_admissible(session: RegistrySession, version: RegisteredVersion, fol
         StorageError: if the stored report was changed.
     """
     require_passed(version.name, version.verdicts, "materialise registered_version again")
-    model = model_of(session.storage, version)
-    report = passed_report(session.storage, session.tracking, model, session.spec.evaluation.gates, folder)
+    report = passed_report(session, model_of(session.storage, version))
     if report.digest != version.digest:
         raise GateRefused(
             f"{version.name} carries report {version.digest[:12]}, the model's newest report is "
@@ -64,7 +61,7 @@ def succession(
 
 
 def _judgement(
-    session: RegistrySession, challenger: RegisteredVersion, in_force: Entry | None, environment: str, folder: Path
+    session: RegistrySession, challenger: RegisteredVersion, in_force: Entry | None, environment: str
 ) -> Judgement:
     declared = session.spec.registry
     by_person = declared.promotion_in(environment) == "approval"
@@ -76,7 +73,7 @@ def _judgement(
     if left := _rolled_back(session, challenger):
         return Judgement("kept", f"{left}. Remedy to promote it after all: mlops approve", "not compared")
     assert in_force.version is not None
-    found = challenge(session, challenger, session.version(in_force.version), folder)
+    found = challenge(session, challenger, session.version(in_force.version))
     return judge(found, declared, by_person)
 
 

@@ -1,12 +1,10 @@
 """Evidence: what was recorded about a model, read back from where it is stored and found unchanged."""
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_assets.errors import GateRefused, StorageError
-from mlops_assets.evaluation.spec import GateSpec
 from mlops_assets.evaluation.version import EvaluationReport
 from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model.artefact import digest
@@ -22,53 +20,51 @@ if TYPE_CHECKING:
 
     from mlops_assets.evaluation.report.report import Report
     from mlops_assets.metrics.outcomes import Predictions
-    from mlops_assets.resources.tracking import MlflowTracking
 
 
-def passed_report(
-    storage: Storage, tracking: "MlflowTracking", model: ModelVersion, gates: Sequence[GateSpec], folder: Path
-) -> EvaluationReport:
+def passed_report(session: RegistrySession, model: ModelVersion) -> EvaluationReport:
     """The newest report of exactly ``model``, re-read from where it is stored and found unchanged and passed.
 
     Raises:
-        GateRefused: without a report, with a failed or unevaluated blocking gate, or one judged by other ``gates``.
+        GateRefused: without a report, with a blocking gate not passed, or judged by other gates than declared.
         StorageError: if the stored report is not the one that was recorded.
     """
-    reports = [r for r in storage.records.history(EvaluationReport, model.system) if r.model_digest == model.digest]
+    history = session.storage.records.history(EvaluationReport, model.system)
+    reports = [report for report in history if report.model_digest == model.digest]
     if not reports:
         raise GateRefused(
             f"{model.system} model {model.digest[:12]} has no evaluation report. Remedy: materialise evaluation"
         )
-    report = _stored_report(tracking, reports[-1], folder)
+    report = _stored_report(session, reports[-1])
     require_own_report(report.model_digest, report.features_digest, report.gates, model)
     if report.intervals_digest != model.intervals_digest:
         raise GateRefused(
             f"{model.system} model {model.digest[:12]} is refused: its report examined other prediction intervals than "
             "lie beside it. Remedy: materialise evaluation"
         )
-    require_declared_gates(gates, report.gates, model)
+    require_declared_gates(session.spec.evaluation.gates, report.gates, model)
     return reports[-1]
 
 
-def own_report(storage: Storage, tracking: "MlflowTracking", version: RegisteredVersion, folder: Path) -> "Report":
+def own_report(session: RegistrySession, version: RegisteredVersion) -> "Report":
     """The report that ``version`` was registered on, re-read, found unchanged and passed.
 
     Raises:
         GateRefused: if it is about another model, or a blocking gate in it did not pass.
         StorageError: if it is gone or not the one that was recorded.
     """
-    record = storage.records.find(EvaluationReport, version.system, version.digest)
+    record = session.storage.records.find(EvaluationReport, version.system, version.digest)
     if record is None:
         raise StorageError(f"{version.name} names report {version.digest[:12]}, of which there is no record")
-    report = _stored_report(tracking, record, folder / version.digest[:12])
-    require_own_report(report.model_digest, report.features_digest, report.gates, model_of(storage, version))
+    report = _stored_report(session, record)
+    require_own_report(report.model_digest, report.features_digest, report.gates, model_of(session.storage, version))
     return report
 
 
-def _stored_report(tracking: "MlflowTracking", record: EvaluationReport, folder: Path) -> "Report":
+def _stored_report(session: RegistrySession, record: EvaluationReport) -> "Report":
     from mlops_assets.evaluation.report.report_format import read_report
 
-    text = tracking.fetch(record.report_uri, folder).read_bytes()
+    text = session.fetch(record.report_uri).read_bytes()
     found = hashlib.sha256(text).hexdigest()
     if found != record.digest:
         raise StorageError(
@@ -78,22 +74,22 @@ def _stored_report(tracking: "MlflowTracking", record: EvaluationReport, folder:
     return read_report(text)
 
 
-def stored_predictions(tracking: "MlflowTracking", report: EvaluationReport, folder: Path) -> "pd.DataFrame":
+def stored_predictions(session: RegistrySession, report: EvaluationReport) -> "pd.DataFrame":
     """The test predictions that the report was made from."""
     from mlops_assets.evaluation.stored_predictions import read_predictions
 
-    return read_predictions(tracking.fetch(report.predictions_uri, folder), report.predictions_digest)
+    return read_predictions(session.fetch(report.predictions_uri), report.predictions_digest)
 
 
-def round_trip(storage: Storage, model: ModelVersion, stored: "pd.DataFrame", fetched: Path) -> Verdict:
+def round_trip(session: RegistrySession, model: ModelVersion, stored: "pd.DataFrame", fetched: Path) -> Verdict:
     """Whether the model in ``fetched`` repeats every ``stored`` test prediction bit for bit."""
     from mlops_assets.evaluation.stored_predictions import different_rows
     from mlops_assets.features.table import read_features
     from mlops_assets.model.artefact import load
     from mlops_assets.model.prediction import predict
 
-    features = features_of(storage, model)
-    test = read_features(storage, features, "test")
+    features = features_of(session.storage, model)
+    test = read_features(session.storage, features, "test")
     pipeline = load(fetched / "model.skops", model.digest, declared=model.declared)
     different = different_rows(stored, test, predict(pipeline, test.loc[:, features.names]))
     return Verdict(
@@ -106,9 +102,7 @@ def round_trip(storage: Storage, model: ModelVersion, stored: "pd.DataFrame", fe
     )
 
 
-def scored(
-    storage: Storage, tracking: "MlflowTracking", version: RegisteredVersion, rows: "pd.DataFrame", folder: Path
-) -> "tuple[Predictions, int]":
+def scored(session: RegistrySession, version: RegisteredVersion, rows: "pd.DataFrame") -> "tuple[Predictions, int]":
     """What a registered version, fetched from the registry, says about ``rows``; and the bytes of its artefact.
 
     Raises:
@@ -117,14 +111,14 @@ def scored(
     from mlops_assets.model.artefact import load
     from mlops_assets.model.prediction import predict
 
-    path = fetched_artefact(tracking, version, folder)
-    declared = model_of(storage, version).declared
+    path = fetched_artefact(session, version)
+    declared = model_of(session.storage, version).declared
     return predict(load(path, version.model_digest, declared=declared), rows), path.stat().st_size
 
 
-def fetched_artefact(tracking: "MlflowTracking", version: RegisteredVersion, folder: Path) -> Path:
+def fetched_artefact(session: RegistrySession, version: RegisteredVersion) -> Path:
     """The artefact of a registered version, as the registry has it now."""
-    return tracking.fetch(f"models:/{version.system}/{version.version}", folder) / "model.skops"
+    return session.fetch_version(version.version) / "model.skops"
 
 
 def model_of(storage: Storage, version: RegisteredVersion) -> ModelVersion:
@@ -143,10 +137,10 @@ def features_of(storage: Storage, model: ModelVersion) -> FeaturesVersion:
     return features
 
 
-def require_unchanged(session: RegistrySession, version: RegisteredVersion, folder: Path) -> None:
+def require_unchanged(session: RegistrySession, version: RegisteredVersion) -> None:
     """Raise StorageError or GateRefused unless artefact and report of ``version`` are what was registered."""
-    own_report(session.storage, session.tracking, version, folder)
-    path = fetched_artefact(session.tracking, version, folder / "artefact")
+    own_report(session, version)
+    path = fetched_artefact(session, version)
     if version.intervals_digest is not None:
         read_intervals(path.with_name(FILE), version.intervals_digest)
     found = digest(path)

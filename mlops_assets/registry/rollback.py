@@ -1,7 +1,5 @@
 """Rollback: an earlier champion takes the place back, in one step."""
 
-from pathlib import Path
-
 from mlops_assets.errors import GateRefused
 from mlops_assets.registry.ledger import Entry
 from mlops_assets.registry.promotion import succession
@@ -9,7 +7,7 @@ from mlops_assets.registry.provenance import require_unchanged
 from mlops_assets.registry.session import RegistrySession
 
 
-def roll_back(session: RegistrySession, reason: str, folder: Path, to: int | None = None) -> Entry:
+def roll_back(session: RegistrySession, reason: str, to: int | None = None) -> Entry:
     """Make an earlier champion, by default the one before, champion again.
 
     Its artefact and the report it was registered on must be unchanged. Gates that were tightened since do not hinder.
@@ -29,7 +27,7 @@ def roll_back(session: RegistrySession, reason: str, folder: Path, to: int | Non
     version = session.version(number)
     with session.recording_refusals(version):
         _require_earlier_champion(session, number, in_force)
-        require_unchanged(session, version, folder)
+        require_unchanged(session, version)
     written = session.ledger.append(succession(session, version, in_force, reason, event="rolled back"))
     session.settle()
     return written[-1]

@@ -1,9 +1,13 @@
 """The registry session: one system's registry and ledger, in the hands of somebody."""
 
+import shutil
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 from mlops_assets.declaration.base import one_of
@@ -39,6 +43,33 @@ class RegistrySession:
     @cached_property
     def ledger(self) -> Ledger:
         return Ledger(self.storage.records)
+
+    @cached_property
+    def folder(self) -> Path:
+        """Scratch, made when first asked for; it ends with the session."""
+        folder = Path(mkdtemp(prefix="mlops-"))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return folder
+
+    def new_folder(self) -> Path:
+        """A fresh, empty folder below ``folder``."""
+        return Path(mkdtemp(dir=self.folder))
+
+    def fetch(self, uri: str) -> Path:
+        """The artefact at ``uri`` as MLflow has it now, below ``folder``; asked for again, it is fetched again.
+
+        Raises:
+            TrackingError: if MLflow has none.
+        """
+        return self.tracking.fetch(uri, self.new_folder())
+
+    def fetch_version(self, number: int) -> Path:
+        """The files of a registered version, as the registry has them now.
+
+        Raises:
+            TrackingError: if the registry does not have it.
+        """
+        return self.fetch(f"models:/{self.system}/{number}")
 
     def settle(self) -> Entry | None:
         """Complete what was cut off between ledger and registry; return the promotion in force."""

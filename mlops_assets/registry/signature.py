@@ -19,7 +19,7 @@ PLACE = "signatures"
 """Folder of the signatures among the artefacts of the training run."""
 
 
-def sign(session: "RegistrySession", version: RegisteredVersion, key: Path, folder: Path) -> str:
+def sign(session: "RegistrySession", version: RegisteredVersion, key: Path) -> str:
     """Sign the files of ``version`` with the private ``key`` (PEM, elliptic curve) and return where the signature lies.
 
     Raises:
@@ -27,8 +27,8 @@ def sign(session: "RegistrySession", version: RegisteredVersion, key: Path, fold
         StorageError: if the key cannot be used, or artefact or report are not what was registered.
     """
     signing = _library("signing")
-    require_unchanged(session, version, folder / "evidence")
-    files, signature = _files(session, version, folder), folder / _name(version)
+    require_unchanged(session, version)
+    files, signature = _files(session, version), session.new_folder() / _name(version)
     try:
         signing.Config().use_elliptic_key_signer(private_key=key).sign(files, signature)
     except (ValueError, OSError) as error:
@@ -38,7 +38,7 @@ def sign(session: "RegistrySession", version: RegisteredVersion, key: Path, fold
     return f"runs:/{run}/{PLACE}/{signature.name}"
 
 
-def verify_signature(session: "RegistrySession", version: RegisteredVersion, public_key: Path, folder: Path) -> str:
+def verify_signature(session: "RegistrySession", version: RegisteredVersion, public_key: Path) -> str:
     """Say that the signature of ``version`` is that of the owner of ``public_key`` (PEM), over its files as they are.
 
     Raises:
@@ -48,12 +48,12 @@ def verify_signature(session: "RegistrySession", version: RegisteredVersion, pub
     verifying = _library("verifying")
     run = model_of(session.storage, version).mlflow_run_id
     try:
-        signature = session.tracking.fetch(f"runs:/{run}/{PLACE}/{_name(version)}", folder / "fetched")
+        signature = session.fetch(f"runs:/{run}/{PLACE}/{_name(version)}")
     except TrackingError as error:
         raise StorageError(
             f"{version.name} is not signed. Remedy: mlops sign {version.system} {version.version} --key KEY"
         ) from error
-    files = _files(session, version, folder)
+    files = _files(session, version)
     try:
         verifying.Config().use_elliptic_key_verifier(public_key=public_key).verify(files, signature)
     except (ValueError, OSError) as error:
@@ -64,11 +64,9 @@ def verify_signature(session: "RegistrySession", version: RegisteredVersion, pub
     return f"signed by the owner of {public_key.name}"
 
 
-def _files(session: "RegistrySession", version: RegisteredVersion, folder: Path) -> Path:
+def _files(session: "RegistrySession", version: RegisteredVersion) -> Path:
     """A folder with just the signed files, as the registry has them now."""
-    fetched = session.tracking.fetch(f"models:/{version.system}/{version.version}", folder / "registered")
-    chosen = folder / "signed"
-    chosen.mkdir(parents=True)
+    fetched, chosen = session.fetch_version(version.version), session.new_folder()
     for name in SIGNED:
         if (fetched / name).exists():
             shutil.copy(fetched / name, chosen / name)

@@ -1,7 +1,6 @@
 """Confrontation: two registered versions side by side, and head to head on rows that neither was trained on."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_assets.errors import SpecError
@@ -73,8 +72,8 @@ class Confrontation:
         return f"; about {self.rows_missing:,} more labelled rows would"
 
 
-def confront(session: "RegistrySession", first: int, second: int, folder: Path) -> Confrontation:
-    """Compare two registered versions, the one with the higher number as the challenger, in ``folder``.
+def confront(session: "RegistrySession", first: int, second: int) -> Confrontation:
+    """Compare two registered versions, the one with the higher number as the challenger.
 
     Raises:
         SpecError: if they are the same version.
@@ -83,8 +82,8 @@ def confront(session: "RegistrySession", first: int, second: int, folder: Path) 
     if first == second:
         raise SpecError(f"{session.system} version {first} cannot be compared with itself. Remedy: name two versions")
     older, newer = (session.version(number) for number in sorted((first, second)))
-    reports = [own_report(session.storage, session.tracking, version, folder) for version in (older, newer)]
-    found = challenge(session, newer, older, folder)
+    reports = [own_report(session, version) for version in (older, newer)]
+    found = challenge(session, newer, older)
     margin, comparison = session.spec.registry.margin, found.comparison
     return Confrontation(
         system=session.system,

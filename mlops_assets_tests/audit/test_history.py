@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import event
@@ -177,7 +176,7 @@ def test_what_people_wrote_is_printed_as_they_wrote_it(
     session: RegistrySession, home: Platform, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("DAGSTER_HOME", str(home.folder))
-    roll_back(session, "[/b] <i>", home.folder / "back")
+    roll_back(session, "[/b] <i>")
     for command in (["history"], ["history", "--at", moment(datetime.now(UTC))], ["why"]):
         answer = CliRunner().invoke(app, [command[0], "wine_quality", *command[1:]])
         assert answer.exit_code == 0, answer.exception
@@ -195,7 +194,7 @@ def test_why_says_that_the_last_training_changed_the_champion(session: RegistryS
 
 
 def test_why_follows_a_rollback_and_a_hand(session: RegistrySession):
-    roll_back(session, "complaints", Path(session.storage.root).parent / "back")
+    roll_back(session, "complaints")
     found = account(session.storage, session.system)
     assert (found.changed, found.champion) == (False, 1)
     assert found.answer.endswith("now version 1 is: rolled back, complaints")

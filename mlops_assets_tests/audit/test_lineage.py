@@ -62,7 +62,7 @@ def test_a_file_leads_to_every_version_that_rests_on_it(session: RegistrySession
 
 
 def test_a_wrong_file_does_not_touch_a_champion_from_before_it(session: RegistrySession):
-    roll_back(session, "again.csv was measured with a broken scale", Path(session.storage.root).parent / "back")
+    roll_back(session, "again.csv was measured with a broken scale")
     retract(session.storage, session.spec, find_batch(session.storage, session.system, AGAIN).batch, "broken scale")
     found = forward(session.storage, session.system, find_batch(session.storage, session.system, AGAIN))
     assert found.batches[0].fate == "retracted"
@@ -172,7 +172,7 @@ def test_the_exit_code_says_whether_the_champion_is_affected(
     story = json.loads(told.stdout)
     assert told.exit_code == 3
     assert (story["row"]["row"], story["versions"], story["affects_champion"]) == (1, [2], True)
-    roll_back(session, "complaints", home.folder / "back")
+    roll_back(session, "complaints")
     assert shell.invoke(app, ["trace", "wine_quality", "--batch", AGAIN]).exit_code == 0
     back = shell.invoke(app, ["trace", "wine_quality", "--version", "1"])
     assert (back.exit_code, SAMPLE[:12] in back.stdout, AGAIN in back.stdout) == (0, True, False)

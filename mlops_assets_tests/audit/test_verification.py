@@ -37,9 +37,9 @@ EVERYTHING = [
 ]
 
 
-def wrong(session: RegistrySession, folder: Path, version: int = 2) -> dict[str, str]:
+def wrong(session: RegistrySession, version: int = 2) -> dict[str, str]:
     """What is wrong, by what was looked at."""
-    found = list(verify(session, version, folder))
+    found = list(verify(session, version))
     assert [finding.name for finding in found] == EVERYTHING
     return {finding.name: finding.told for finding in found if not finding.ok}
 
@@ -73,20 +73,20 @@ def stored(home: Platform, session: RegistrySession, name: str) -> Path:
     return path
 
 
-def test_nothing_is_wrong_with_either_champion(session: RegistrySession, tmp_path: Path):
-    assert wrong(session, tmp_path / "2") == {}
-    assert wrong(session, tmp_path / "1", version=1) == {}
+def test_nothing_is_wrong_with_either_champion(session: RegistrySession):
+    assert wrong(session) == {}
+    assert wrong(session, version=1) == {}
 
 
 def test_one_changed_byte_in_each_stored_file_is_found_by_the_name_of_the_file(
-    session: RegistrySession, home: Platform, tmp_path: Path
+    session: RegistrySession, home: Platform
 ):
     names = ["model.skops", "model.onnx", "intervals.json", "baselines/linear.skops", "report.json"]
     for name in (*names, "predictions.parquet"):
         damage(stored(home, session, name))
     [outcome] = [one for one in home.storage.records.history(BatchOutcome, WINE) if one.original == "again.csv"]
     damage(Path(landed_path(home.storage, WINE, outcome.file)))
-    told = wrong(session, tmp_path)
+    told = wrong(session)
     untouched = {"registry", "ledger", "lineage", "dataset", "features"}
     assert set(told) == set(EVERYTHING) - untouched
     assert "not a skops file" in told["artefact"]
@@ -98,9 +98,7 @@ def test_one_changed_byte_in_each_stored_file_is_found_by_the_name_of_the_file(
     assert all("Remedy: " in text for text in told.values())
 
 
-def test_a_changed_cell_of_the_dataset_is_found_by_batch_and_row(
-    session: RegistrySession, home: Platform, tmp_path: Path
-):
+def test_a_changed_cell_of_the_dataset_is_found_by_batch_and_row(session: RegistrySession, home: Platform):
     batch = session.storage.records.history(BatchOutcome, WINE)[0].digest
     [path] = Path(home.storage.table(WINE, "dataset")).glob(f"part-{batch}-*.parquet")
     rows = pl.read_parquet(path)
@@ -108,26 +106,26 @@ def test_a_changed_cell_of_the_dataset_is_found_by_batch_and_row(
     changed = rows.with_columns(pl.when(pl.col("_row") == 7).then(13.37).otherwise(pl.col("alcohol")).alias("alcohol"))
     forged = changed.with_columns(_hash=pl.Series(row_hash(changed, columns).view("int64")))
     overwrite(path, changed)
-    told = wrong(session, tmp_path / "a")
+    told = wrong(session)
     assert set(told) == {"dataset"}
     assert f"row 7 of batch {batch[:12]} was changed (1 rows in all)" in told["dataset"]
     overwrite(path, forged)
-    told = wrong(session, tmp_path / "b")
+    told = wrong(session)
     assert "the rows of version 2 have digest" in told["dataset"], "a forged hash does not give the digest of the set"
 
 
 def test_lost_files_of_dataset_and_features_are_found_and_a_cleared_landing_zone_is_no_fault(
-    session: RegistrySession, home: Platform, tmp_path: Path
+    session: RegistrySession, home: Platform
 ):
     for outcome in home.storage.records.history(BatchOutcome, WINE):
         Path(landed_path(home.storage, WINE, outcome.file)).unlink()
-    told = {finding.name: finding.told for finding in verify(session, 2, tmp_path / "a") if finding.ok}
+    told = {finding.name: finding.told for finding in verify(session, 2) if finding.ok}
     assert told["batches"].startswith("0 of 2 batch files")
     assert "2 were cleared away" in told["batches"]
     for table in ("dataset", "features"):
         for path in Path(home.storage.table(WINE, table)).glob("*.parquet"):
             path.unlink()
-    assert set(wrong(session, tmp_path / "b")) == {"dataset", "features", "round_trip"}
+    assert set(wrong(session)) == {"dataset", "features", "round_trip"}
 
 
 @pytest.mark.parametrize(
@@ -146,11 +144,11 @@ def test_lost_files_of_dataset_and_features_are_found_and_a_cleared_landing_zone
     ],
 )
 def test_an_edited_row_of_the_database_is_found(
-    session: RegistrySession, home: Platform, tmp_path: Path, statement: str, found: dict[str, str]
+    session: RegistrySession, home: Platform, statement: str, found: dict[str, str]
 ):
     with home.storage.records.engine.begin() as connection:
         connection.execute(sa.text(statement))
-    told = wrong(session, tmp_path)
+    told = wrong(session)
     assert {name: text for name, text in told.items() if name in found} == told
     assert all(part in told[name] for name, part in found.items())
 
@@ -196,11 +194,11 @@ def test_a_signature_is_required_by_key_and_covers_the_files(session: RegistrySe
     _, other = key_pair(tmp_path, "theirs")
 
     def told(key: Path, name: str) -> str | None:
-        found = {one.name: one for one in verify(session, 2, tmp_path / name, key)}
+        found = {one.name: one for one in verify(session, 2, key)}
         return None if found["signature"].ok else found["signature"].told
 
     assert "wine_quality version 2 is not signed. Remedy: mlops sign wine_quality 2" in (told(public, "a") or "")
-    sign(session, session.version(2), private, tmp_path / "signing")
+    sign(session, session.version(2), private)
     assert told(public, "b") is None
     assert "does not hold under" in (told(other, "c") or "")
     damage(stored(home, session, "model.onnx"))
@@ -211,4 +209,4 @@ def test_only_an_elliptic_key_signs(session: RegistrySession, tmp_path: Path):
     key = tmp_path / "key.pem"
     key.write_text("no key")
     with pytest.raises(StorageError, match="does not sign"):
-        sign(session, session.version(2), key, tmp_path / "signing")
+        sign(session, session.version(2), key)

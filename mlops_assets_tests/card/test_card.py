@@ -52,8 +52,8 @@ def tables(card: Card) -> list[Table | Facts | Points]:
 
 
 @pytest.fixture
-def known(session: RegistrySession, tmp_path: Path) -> Dossier:
-    return dossier(session, 2, tmp_path / "known")
+def known(session: RegistrySession) -> Dossier:
+    return dossier(session, 2)
 
 
 def hostile(known: Dossier) -> Dossier:
@@ -113,8 +113,8 @@ def test_the_card_says_what_the_records_say(known: Dossier):
     assert Card.model_validate_json(card.model_dump_json()) == card
 
 
-def test_the_card_of_an_earlier_champion_says_until_when(session: RegistrySession, tmp_path: Path):
-    card = model_card(session, 1, tmp_path)
+def test_the_card_of_an_earlier_champion_says_until_when(session: RegistrySession):
+    card = model_card(session, 1)
     assert not card.champion
     assert card.standing.startswith("Champion until ")
     [reign] = [one for one in tables(card) if isinstance(one, Table) and one.caption == "When it was champion"]
@@ -178,22 +178,20 @@ def test_the_limits_name_every_slice_that_is_significantly_worse(known: Dossier)
     assert "15 of 30 are worse." in [one.text for one in limits.blocks if isinstance(one, Text)]
 
 
-def test_a_changed_report_is_an_error_and_no_card(session: RegistrySession, home: Platform, tmp_path: Path):
+def test_a_changed_report_is_an_error_and_no_card(session: RegistrySession, home: Platform):
     record = home.storage.records.find(EvaluationReport, WINE, session.version(2).digest)
     assert record is not None
     [path] = (home.folder / "artifacts").rglob(f"{record.report_uri.split('/')[1]}/**/report.json")
     path.write_text(path.read_text().replace("0.95", "0.99"))
     with pytest.raises(StorageError, match="it was changed"):
-        model_card(session, 2, tmp_path)
+        model_card(session, 2)
 
 
-def test_a_lost_list_of_libraries_is_told_and_no_obstacle(
-    session: RegistrySession, home: Platform, known: Dossier, tmp_path: Path
-):
+def test_a_lost_list_of_libraries_is_told_and_no_obstacle(session: RegistrySession, home: Platform, known: Dossier):
     assert known.environment["scikit-learn"] in to_markdown(filled(known))
     [path] = (home.folder / "artifacts").rglob(f"{known.model.mlflow_run_id}/**/environment.txt")
     path.unlink()
-    assert "**Environment.** not known: MLflow has no artefact at" in to_markdown(model_card(session, 2, tmp_path))
+    assert "**Environment.** not known: MLflow has no artefact at" in to_markdown(model_card(session, 2))
 
 
 def test_hostile_texts_stay_text_in_html_and_in_markdown(known: Dossier):

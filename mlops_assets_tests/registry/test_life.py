@@ -59,9 +59,9 @@ def test_the_second_champion_leaves_the_first_as_previous(session: RegistrySessi
 
 
 def test_a_rollback_puts_the_previous_champion_back_and_keeps_the_other_away(
-    session: RegistrySession, home: Platform, spec: SystemSpec, tmp_path: Path
+    session: RegistrySession, home: Platform, spec: SystemSpec
 ):
-    entry = roll_back(session, "complaints from the cellar", tmp_path)
+    entry = roll_back(session, "complaints from the cellar")
     assert (entry.version, entry.previous, entry.generation) == (1, 2, 3)
     assert aliases(session) == {"champion": 1, "previous": 2}
     assert events(session)[-1] == ("rolled back", 1, "ada")
@@ -70,18 +70,18 @@ def test_a_rollback_puts_the_previous_champion_back_and_keeps_the_other_away(
     assert decision and (decision.decision, decision.champion) == ("kept", 1)
     assert "version 2 was rolled back by ada: complaints from the cellar" in decision.reason
     with pytest.raises(GateRefused, match="the comparison did not find it good enough"):
-        approve(session, 2, "the cellar was wrong", tmp_path / "a")
-    again = approve(session, 2, "the cellar was wrong", tmp_path / "b", override=True)
+        approve(session, 2, "the cellar was wrong")
+    again = approve(session, 2, "the cellar was wrong", override=True)
     assert (again.version, again.generation) == (2, 4)
     assert [event for event, *_ in events(session)][-3:] == ["refused", "override", "promoted"]
     assert aliases(session) == {"champion": 2, "previous": 1}
 
 
-def test_a_version_whose_artefact_was_changed_is_not_rolled_back_to(session: RegistrySession, tmp_path: Path):
+def test_a_version_whose_artefact_was_changed_is_not_rolled_back_to(session: RegistrySession):
     stored = artefact_of(session, 1)
     stored.write_bytes(artefact_of(session, 2).read_bytes())
     with pytest.raises(StorageError, match=r"version 1 holds the artefact .{12}, registered was"):
-        roll_back(session, "why", tmp_path)
+        roll_back(session, "why")
     assert events(session)[-1] == ("refused", 1, "ada")
     assert aliases(session)["champion"] == 2
 
@@ -90,23 +90,23 @@ def test_a_version_whose_artefact_was_changed_is_not_rolled_back_to(session: Reg
     ("to", "reason", "told"),
     [(2, "why", "version 2 is the champion already"), (7, "why", "no record of version 7"), (1, " ", "needs a reason")],
 )
-def test_a_rollback_without_sense_is_refused(session: RegistrySession, tmp_path: Path, to: int, reason: str, told: str):
+def test_a_rollback_without_sense_is_refused(session: RegistrySession, to: int, reason: str, told: str):
     with pytest.raises((GateRefused, StorageError), match=told):
-        roll_back(session, reason, tmp_path, to)
+        roll_back(session, reason, to)
     assert aliases(session)["champion"] == 2
 
 
-def test_where_a_person_decides_a_version_waits_in_staging(waiting: RegistrySession, tmp_path: Path):
+def test_where_a_person_decides_a_version_waits_in_staging(waiting: RegistrySession):
     assert aliases(waiting) == {"champion": 2, "previous": 1, "challenger": 3, "staging": 3}
     decision = waiting.storage.records.latest(ChampionDecision, waiting.system)
     assert decision and (decision.decision, decision.champion) == ("requested", 2)
-    entry = approve(waiting, 3, "looked at the report", tmp_path)
+    entry = approve(waiting, 3, "looked at the report")
     assert (entry.version, entry.previous, entry.generation) == (3, 2, 3)
     assert aliases(waiting) == {"champion": 3, "previous": 2}
     assert [event for event, *_ in events(waiting)][-3:] == ["requested", "approved", "promoted"]
 
 
-def test_a_declined_version_leaves_staging(waiting: RegistrySession, tmp_path: Path):
+def test_a_declined_version_leaves_staging(waiting: RegistrySession):
     decline(waiting, 3, "too soon")
     assert aliases(waiting) == {"champion": 2, "previous": 1}
     assert events(waiting)[-1] == ("declined", 3, "ada")
@@ -114,20 +114,20 @@ def test_a_declined_version_leaves_staging(waiting: RegistrySession, tmp_path: P
         decline(waiting, 3, "again")
 
 
-def test_the_author_may_be_kept_from_approving(waiting: RegistrySession, tmp_path: Path):
+def test_the_author_may_be_kept_from_approving(waiting: RegistrySession):
     registered = waiting.ledger.latest(waiting.system, "registered", version=3)
     assert registered
     author = by(registered.actor, waiting, approver_differs=True)
     with pytest.raises(GateRefused, match="registered version 3 and may not approve it"):
-        approve(author, 3, "mine", tmp_path / "a")
+        approve(author, 3, "mine")
     assert events(waiting)[-1] == ("refused", 3, registered.actor)
-    assert approve(by("grace", author), 3, "looked at it", tmp_path / "b").version == 3
+    assert approve(by("grace", author), 3, "looked at it").version == 3
 
 
-def test_an_approval_of_a_version_judged_against_another_champion_is_refused(waiting: RegistrySession, tmp_path: Path):
-    roll_back(waiting, "why", tmp_path / "a")
+def test_an_approval_of_a_version_judged_against_another_champion_is_refused(waiting: RegistrySession):
+    roll_back(waiting, "why")
     with pytest.raises(GateRefused, match="was not judged against champion version 1"):
-        approve(waiting, 3, "looked at it", tmp_path / "b")
+        approve(waiting, 3, "looked at it")
     assert aliases(waiting) == {"champion": 1, "previous": 2, "challenger": 3}
 
 
@@ -161,7 +161,7 @@ def test_a_bound_that_was_loosened_is_told(session: RegistrySession, home: Platf
 
 
 def test_the_standing_tells_of_the_champion_that_a_person_put_back(
-    session: RegistrySession, home: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    session: RegistrySession, home: Platform, monkeypatch: pytest.MonkeyPatch
 ):
     from typer.testing import CliRunner
 

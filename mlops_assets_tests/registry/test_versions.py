@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -20,11 +19,6 @@ from mlops_assets.registry.rollback import roll_back
 from mlops_assets.registry.session import RegistrySession
 from mlops_assets.registry.version_comparison import Confrontation, confront
 from mlops_assets_tests.platform import Platform
-
-
-@pytest.fixture
-def folder(home: Platform) -> Path:
-    return home.folder / "looked"
 
 
 def states(session: RegistrySession) -> list[tuple[int, str, list[str]]]:
@@ -48,8 +42,8 @@ def test_every_version_is_listed_with_its_evidence(session: RegistrySession):
     assert first.dataset_version < second.dataset_version
 
 
-def test_the_state_follows_the_life_of_a_version(session: RegistrySession, folder: Path):
-    roll_back(session, "complaints", folder)
+def test_the_state_follows_the_life_of_a_version(session: RegistrySession):
+    roll_back(session, "complaints")
     assert states(session) == [(1, "champion", ["champion"]), (2, "previous", ["previous"])]
     version = session.version(2)
     session.registry.register(version.model_uri, "", {"mlops.report_digest": "by hand"}, "")
@@ -71,8 +65,8 @@ def test_an_archived_version_is_listed_as_such(session: RegistrySession):
     assert states(session)[0][:2] == (1, "archived")
 
 
-def test_two_versions_are_compared_on_rows_that_neither_was_trained_on(session: RegistrySession, folder: Path):
-    found = confront(session, 2, 1, folder)
+def test_two_versions_are_compared_on_rows_that_neither_was_trained_on(session: RegistrySession):
+    found = confront(session, 2, 1)
     verdict = session.ledger.latest(session.system, "verdict", version=2)
     assert verdict is not None
     assert found.comparison is not None
@@ -93,10 +87,10 @@ def test_two_versions_are_compared_on_rows_that_neither_was_trained_on(session: 
 
 
 def test_versions_that_share_too_few_rows_are_told_apart_by_their_reports_only(
-    session: RegistrySession, folder: Path, monkeypatch: pytest.MonkeyPatch
+    session: RegistrySession, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(challenge, "FEWEST_ROWS", 10_000)
-    found = confront(session, 1, 2, folder)
+    found = confront(session, 1, 2)
     assert (found.comparison, found.standing) == (None, None)
     assert found.lines
     assert found.recommendation.startswith("No recommendation: only ")
@@ -119,11 +113,11 @@ def test_the_recommendation_follows_from_the_standing(standing, missing, guards,
     assert re.match(told, found.recommendation)
 
 
-def test_only_two_known_versions_are_compared(session: RegistrySession, folder: Path):
+def test_only_two_known_versions_are_compared(session: RegistrySession):
     with pytest.raises(SpecError, match="cannot be compared with itself"):
-        confront(session, 1, 1, folder)
+        confront(session, 1, 1)
     with pytest.raises(StorageError, match="no record of version 9"):
-        confront(session, 1, 9, folder)
+        confront(session, 1, 9)
 
 
 def test_the_commands_print_what_was_found(session: RegistrySession, home: Platform, monkeypatch: pytest.MonkeyPatch):
@@ -140,9 +134,9 @@ def test_the_commands_print_what_was_found(session: RegistrySession, home: Platf
     assert compared["lines"][0]["metric"] == "accuracy"
 
 
-def test_learners_are_compared_over_repeated_splits(session: RegistrySession, folder: Path):
+def test_learners_are_compared_over_repeated_splits(session: RegistrySession):
     done: list[int] = []
-    found = rematch(session, 1, 2, 5, folder, done.append)
+    found = rematch(session, 1, 2, 5, done.append)
     assert done == [1, 2, 3, 4, 5]
     assert (found.metric, found.splits) == ("accuracy", 5)
     low, high = found.difference.interval
@@ -150,8 +144,8 @@ def test_learners_are_compared_over_repeated_splits(session: RegistrySession, fo
     assert found.difference.p_value == 1
 
 
-def test_a_learner_of_other_features_is_not_fitted_anew(session: RegistrySession, folder: Path):
+def test_a_learner_of_other_features_is_not_fitted_anew(session: RegistrySession):
     theirs = features_of(session.storage, model_of(session.storage, session.version(1)))
     session.storage.records.append(theirs.model_copy(update={"columns": theirs.columns[1:]}))
     with pytest.raises(NotEvaluated, match="version 1 takes other features"):
-        rematch(session, 1, 2, 2, folder)
+        rematch(session, 1, 2, 2)

@@ -81,31 +81,31 @@ def test_the_training_job(home: Platform, unreachable: SystemSpec):
     assert_champion_stands(home, unreachable)
 
 
-def test_the_command_line(waiting: RegistrySession, tmp_path: Path):
+def test_the_command_line(waiting: RegistrySession):
     """What ``mlops approve`` calls: gates were tightened since the version was registered."""
     gates = [{"metric": "log_loss", "at_most": 0.0001}]
     tightened = changed(waiting.spec, evaluation={"gates": gates})
     strict = RegistrySession(tightened, waiting.storage, waiting.tracking, "ada")
     with pytest.raises(GateRefused, match=r"log_loss_at_most is declared with bound 0\.0001"):
-        approve(strict, 3, "please", tmp_path, override=True)
+        approve(strict, 3, "please", override=True)
     assert waiting.registry.champion() == 2
 
 
-def test_an_approval_of_a_version_that_is_not_registered(waiting: RegistrySession, tmp_path: Path):
+def test_an_approval_of_a_version_that_is_not_registered(waiting: RegistrySession):
     with pytest.raises(StorageError, match="no record of version 9"):
-        approve(waiting, 9, "please", tmp_path, override=True)
+        approve(waiting, 9, "please", override=True)
 
 
-def test_a_missing_report(waiting: RegistrySession, tmp_path: Path):
+def test_a_missing_report(waiting: RegistrySession):
     record = waiting.storage.records.find(EvaluationReport, waiting.system, waiting.version(3).digest)
     assert record
     report_file(_home(waiting), record).unlink()
     with pytest.raises(Exception, match=r"report\.json"):
-        approve(waiting, 3, "please", tmp_path, override=True)
+        approve(waiting, 3, "please", override=True)
     assert waiting.registry.champion() == 2
 
 
-def test_an_edited_report(waiting: RegistrySession, tmp_path: Path):
+def test_an_edited_report(waiting: RegistrySession):
     record = waiting.storage.records.find(EvaluationReport, waiting.system, waiting.version(3).digest)
     assert record
     file = report_file(_home(waiting), record)
@@ -113,23 +113,23 @@ def test_an_edited_report(waiting: RegistrySession, tmp_path: Path):
     edited["metrics"][0]["value"] = 1.0
     file.write_text(json.dumps(edited, sort_keys=True, indent=1, ensure_ascii=False))
     with pytest.raises(StorageError, match="it was changed"):
-        approve(waiting, 3, "please", tmp_path, override=True)
+        approve(waiting, 3, "please", override=True)
     assert waiting.registry.champion() == 2
     assert waiting.ledger.entries(waiting.system)[-1].event == "refused"
 
 
-def test_the_report_of_another_version_copied_in(waiting: RegistrySession, tmp_path: Path):
+def test_the_report_of_another_version_copied_in(waiting: RegistrySession):
     records = waiting.storage.records
     own, other = (records.find(EvaluationReport, waiting.system, waiting.version(n).digest) for n in (3, 2))
     assert own and other
     home = _home(waiting)
     report_file(home, own).write_bytes(report_file(home, other).read_bytes())
     with pytest.raises(StorageError, match="it was changed"):
-        approve(waiting, 3, "please", tmp_path, override=True)
+        approve(waiting, 3, "please", override=True)
     # And with a record that says so: the report is about another model.
     records.append(own.model_copy(update={"digest": other.digest, "report_uri": other.report_uri}))
     with pytest.raises(GateRefused, match=r"its report is about model|carries report"):
-        approve(waiting, 3, "please", tmp_path / "again", override=True)
+        approve(waiting, 3, "please", override=True)
     assert waiting.registry.champion() == 2
 
 
@@ -141,13 +141,13 @@ def test_a_model_without_a_report(home: Platform, spec: SystemSpec):
     assert_champion_stands(home, spec)
 
 
-def test_a_rollback_to_an_edited_report(session: RegistrySession, home: Platform, tmp_path: Path):
+def test_a_rollback_to_an_edited_report(session: RegistrySession, home: Platform):
     record = home.storage.records.find(EvaluationReport, session.system, session.version(1).digest)
     assert record
     file = report_file(home, record)
     file.write_text(file.read_text().replace('"passed"', '"passed" ', 1))
     with pytest.raises(StorageError, match="it was changed"):
-        roll_back(session, "please", tmp_path)
+        roll_back(session, "please")
     assert session.registry.champion() == 2
 
 
