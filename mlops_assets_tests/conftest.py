@@ -8,6 +8,9 @@ import hypothesis
 import pytest
 
 from mlops_assets.storage.storage import Storage
+from mlops_assets_tests.champions import home, prepared, prepared_waiting, session, spec, waiting
+
+__all__ = ["home", "prepared", "prepared_waiting", "session", "spec", "waiting"]
 
 # How long one example takes says how busy the machine is.
 hypothesis.settings.register_profile("suite", deadline=None)
