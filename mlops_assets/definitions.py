@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 
@@ -28,7 +27,7 @@ def defs() -> dg.Definitions:
     )
 
 
-def resources(settings: Settings) -> dict[str, Any]:
+def resources(settings: Settings) -> dict[str, object]:
     """The resources of every asset; secrets stay references to their environment variables."""
     tracking_uri = _reference("MLFLOW_TRACKING_URI", settings.mlflow_uri)
     return {
@@ -67,5 +66,5 @@ def _further_system(path: Path, settings: Settings) -> dg.Definitions:
         return broken_system(path.parent.name, error)
 
 
-def _reference(variable: str, default: str) -> Any:
+def _reference(variable: str, default: str) -> str:
     return dg.EnvVar(variable) if variable in os.environ else default

@@ -1,4 +1,4 @@
-"""An attempt: one landed batch on its way into one version of the dataset table."""
+"""An append attempt: one landed batch on its way into one version of the dataset table."""
 
 import hashlib
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from mlops_assets.dataset.files import content_digest
 from mlops_assets.dataset.landing import landed_path
 from mlops_assets.dataset.landing_zone import Landed
 from mlops_assets.dataset.quarantine import Quarantine
-from mlops_assets.dataset.reading.batch import Batch, read_batch
+from mlops_assets.dataset.reading.batch import BatchRows, read_batch
 from mlops_assets.dataset.seen_hashes import Seen
 from mlops_assets.dataset.staging import StagedFiles
 from mlops_assets.dataset.table import DatasetTable
@@ -33,7 +33,7 @@ _ROW = "row"
 
 
 @dataclass
-class Attempt:
+class AppendAttempt:
     """One try to bring one batch into one version of the table."""
 
     storage: "Storage"
@@ -65,7 +65,7 @@ class Attempt:
             raise
 
     def _accept(
-        self, batch: Batch, staged: StagedFiles, quarantine: Quarantine, on_progress: Progress | None
+        self, batch: BatchRows, staged: StagedFiles, quarantine: Quarantine, on_progress: Progress | None
     ) -> BatchOutcome:
         rows, hashes, seen = self._check(batch, staged, quarantine, on_progress)
         self._require_few_quarantined(rows, quarantine.rows)
@@ -86,7 +86,7 @@ class Attempt:
         return outcome
 
     def _check(
-        self, batch: Batch, staged: StagedFiles, quarantine: Quarantine, on_progress: Progress | None
+        self, batch: BatchRows, staged: StagedFiles, quarantine: Quarantine, on_progress: Progress | None
     ) -> tuple[int, np.ndarray, dict[str, Seen]]:
         """Check and stage every chunk; returns rows read, hashes of accepted rows, and what is used up."""
 

@@ -39,7 +39,7 @@ def dataset_asset(spec: SystemSpec) -> dg.AssetsDefinition:
                 on_progress=lambda file, rows: context.log.info(f"{file}: {rows} rows read"),
             )
         for outcome in ingestion.outcomes:
-            context.log.info(_told(outcome))
+            context.log.info(_summary(outcome))
         contract = contract_verdict(ingestion.outcomes)
         version = ingestion.version
         if version is None:
@@ -112,6 +112,8 @@ def _batches(outcomes: list[BatchOutcome]) -> str:
     return "\n".join([head, *rows])
 
 
-def _told(outcome: BatchOutcome) -> str:
-    told = f"Batch {outcome.digest[:12]} ({outcome.original}): {outcome.outcome}, {outcome.accepted} of {outcome.rows}"
-    return f"{told} rows. {outcome.reason}"
+def _summary(outcome: BatchOutcome) -> str:
+    summary = (
+        f"Batch {outcome.digest[:12]} ({outcome.original}): {outcome.outcome}, {outcome.accepted} of {outcome.rows}"
+    )
+    return f"{summary} rows. {outcome.reason}"

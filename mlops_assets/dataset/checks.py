@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
-from mlops_assets.verdict import Severity, Verdict
+from mlops_assets.verdict import Verdict
 
 if TYPE_CHECKING:
     from mlops_assets.dataset.spec import DatasetSpec, DuplicatesSpec, FreshnessSpec, VolumeSpec
@@ -40,54 +40,41 @@ def content_verdicts(version: DatasetVersion, dataset: "DatasetSpec", now: datet
 
 def _duplicates(version: DatasetVersion, spec: "DuplicatesSpec") -> Verdict:
     share = version.duplicates / version.rows if version.rows else 0.0
-    return _verdict(
-        "duplicates",
-        share <= spec.at_most,
-        spec.severity,
-        f"{version.duplicates} of {version.rows} rows ({share:.1%}) repeat an earlier row, {spec.at_most:.1%} may",
-        share,
-        spec.at_most,
-        version,
+    reason = f"{version.duplicates} of {version.rows} rows ({share:.1%}) repeat an earlier row, {spec.at_most:.1%} may"
+    return Verdict(
+        name="duplicates",
+        outcome="passed" if share <= spec.at_most else "failed",
+        severity=spec.severity,
+        reason=reason,
+        value=share,
+        bound=spec.at_most,
+        rows=version.rows,
     )
 
 
 def _volume(version: DatasetVersion, spec: "VolumeSpec") -> Verdict:
     too_many = spec.max_rows is not None and version.rows > spec.max_rows
     expected = f"at least {spec.min_rows}" + (f" and at most {spec.max_rows}" if spec.max_rows else "")
-    return _verdict(
-        "volume",
-        version.rows >= spec.min_rows and not too_many,
-        spec.severity,
-        f"{version.rows} rows, expected are {expected}",
-        version.rows,
-        spec.max_rows if too_many and spec.max_rows else spec.min_rows,
-        version,
+    return Verdict(
+        name="volume",
+        outcome="passed" if version.rows >= spec.min_rows and not too_many else "failed",
+        severity=spec.severity,
+        reason=f"{version.rows} rows, expected are {expected}",
+        value=float(version.rows),
+        bound=float(spec.max_rows if too_many and spec.max_rows else spec.min_rows),
+        rows=version.rows,
     )
 
 
 def _freshness(version: DatasetVersion, spec: "FreshnessSpec", now: datetime) -> Verdict:
     days = (now - version.newest_landed_at).total_seconds() / 86_400
-    return _verdict(
-        "freshness",
-        days <= spec.max_age_days,
-        spec.severity,
-        f"the newest batch landed {days:.1f} days ago, {spec.max_age_days:g} are allowed",
-        days,
-        spec.max_age_days,
-        version,
-    )
-
-
-def _verdict(
-    name: str, passed: bool, severity: Severity, reason: str, value: float, bound: float, version: DatasetVersion
-) -> Verdict:
     return Verdict(
-        name=name,
-        outcome="passed" if passed else "failed",
-        severity=severity,
-        reason=reason,
-        value=float(value),
-        bound=float(bound),
+        name="freshness",
+        outcome="passed" if days <= spec.max_age_days else "failed",
+        severity=spec.severity,
+        reason=f"the newest batch landed {days:.1f} days ago, {spec.max_age_days:g} are allowed",
+        value=days,
+        bound=spec.max_age_days,
         rows=version.rows,
     )
 

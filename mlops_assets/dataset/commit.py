@@ -5,14 +5,14 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from mlops_assets.dataset.files import read_bytes, root_of
 from mlops_assets.errors import StorageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from deltalake import DeltaTable
+    from deltalake import DeltaTable, Field
     from deltalake.transaction import AddAction, RemoveAction
 
     from mlops_assets.storage.storage import Storage
@@ -123,7 +123,7 @@ def commit(table: "DeltaTable", change: Change) -> int:
     return table.version() + 1
 
 
-def add_columns(table: "DeltaTable", fields: Any, metadata: str) -> None:
+def add_columns(table: "DeltaTable", fields: "list[Field]", metadata: str) -> None:
     """Widen the table by ``fields``, in a commit that says ``metadata``."""
     from deltalake import CommitProperties
     from deltalake.exceptions import CommitFailedError

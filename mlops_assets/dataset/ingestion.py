@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlops_assets.dataset.append_attempt import Attempt, Progress
+from mlops_assets.dataset.append_attempt import AppendAttempt, Progress
 from mlops_assets.dataset.checks import content_verdicts
 from mlops_assets.dataset.commit import until_committed
 from mlops_assets.dataset.contract import Contract
@@ -60,7 +60,7 @@ def retract(storage: "Storage", spec: "SystemSpec", batch_prefix: str, reason: s
     """
     _unrecorded(storage, spec, run_id)
     outcomes = {outcome.digest: outcome for outcome in storage.records.history(BatchOutcome, spec.name)}
-    accepted = _the_one(spec.name, batch_prefix, outcomes)
+    accepted = _only_match(spec.name, batch_prefix, outcomes)
     outcome = _taken_out(storage, accepted, reason)
     _record(storage, outcome, run_id)
     version = publish(storage, spec, run_id)
@@ -74,14 +74,14 @@ def publish(storage: "Storage", spec: "SystemSpec", run_id: str = "") -> Dataset
     table = DatasetTable.latest(storage, spec.name)
     if table is None:
         return None
-    found = table.state.version(spec.name, table.version, [])
-    if found is None:
+    held = table.state.version(spec.name, table.version, [])
+    if held is None:
         return None
-    found = found.model_copy(update={"verdicts": content_verdicts(found, spec.dataset)})
+    held = held.model_copy(update={"verdicts": content_verdicts(held, spec.dataset)})
     latest = storage.records.latest(DatasetVersion, spec.name)
-    if latest is not None and _says_the_same(latest, found):
+    if latest is not None and _says_the_same(latest, held):
         return latest
-    storage.records.append(found, run_id)
+    storage.records.append(held, run_id)
     # Another process may have committed meanwhile and published before us: the newest commit has the last word.
     return publish(storage, spec, run_id)
 
@@ -107,7 +107,7 @@ def _settle(
         table = DatasetTable.ready(storage, spec.name, spec.dataset.columns)
         if table.transaction(landed.batch) is not None:
             return _outcome_of_commit(table, landed.batch)
-        return Attempt(storage, spec, contract, landed, table).run(on_progress)
+        return AppendAttempt(storage, spec, contract, landed, table).run(on_progress)
 
     return until_committed(attempt)
 
@@ -162,20 +162,23 @@ def _take_out(table: DatasetTable, outcome: BatchOutcome) -> None:
     table.remove(outcome.digest, state)
 
 
-def _the_one(system: str, prefix: str, outcomes: dict[str, BatchOutcome]) -> BatchOutcome:
-    found = [outcome for digest, outcome in outcomes.items() if digest.startswith(prefix)]
-    accepted = [outcome for outcome in found if outcome.outcome == "accepted"]
+def _only_match(system: str, prefix: str, outcomes: dict[str, BatchOutcome]) -> BatchOutcome:
+    matches = [outcome for digest, outcome in outcomes.items() if digest.startswith(prefix)]
+    accepted = [outcome for outcome in matches if outcome.outcome == "accepted"]
     if len(accepted) == 1:
         return accepted[0]
-    candidates = accepted or found or list(outcomes.values())
-    listed = ", ".join(f"{one.digest[:12]} ({one.original}, {one.outcome})" for one in candidates[:20]) or "none"
+    candidates = accepted or matches or list(outcomes.values())
+    listed = (
+        ", ".join(f"{outcome.digest[:12]} ({outcome.original}, {outcome.outcome})" for outcome in candidates[:20])
+        or "none"
+    )
     what = "names several batches" if len(accepted) > 1 else "names no accepted batch"
     raise LandingError(f"{prefix!r} {what} of {system!r}. Batches: {listed}. Remedy: give more of the batch id")
 
 
-def _says_the_same(one: DatasetVersion, other: DatasetVersion) -> bool:
+def _says_the_same(version: DatasetVersion, other: DatasetVersion) -> bool:
     def essence(version: DatasetVersion) -> tuple:
         judged = [(verdict.name, verdict.outcome, verdict.severity, verdict.bound) for verdict in version.verdicts]
         return version.model_dump(exclude={"verdicts"}), judged
 
-    return essence(one) == essence(other)
+    return essence(version) == essence(other)

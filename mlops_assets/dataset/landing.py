@@ -1,4 +1,4 @@
-"""The landing zone: the one boundary through which rows come in."""
+"""Landing: the one boundary through which rows come in."""
 
 import io
 from collections.abc import Iterator
@@ -63,8 +63,8 @@ def pending(storage: "Storage", system: str) -> list[Landed]:
     """Batches that no ingestion has decided on yet, oldest first."""
     zone = Zone(storage, system)
     decided = zone.decided()
-    found = [landed for name in zone.waiting() if (landed := zone.describe(name)) is not None]
-    batches = {landed.batch: landed for landed in found if landed.batch not in decided}
+    waiting = [landed for name in zone.waiting() if (landed := zone.describe(name)) is not None]
+    batches = {landed.batch: landed for landed in waiting if landed.batch not in decided}
     return sorted(batches.values(), key=lambda landed: (landed.landed_at, landed.file))
 
 

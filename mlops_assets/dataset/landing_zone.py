@@ -1,4 +1,4 @@
-"""The zone: one system's folder of immutable files named by their content, with receipts of how they came."""
+"""The landing zone: one system's folder of immutable files named by their content, with receipts of how they came."""
 
 import hashlib
 import json
@@ -193,13 +193,13 @@ class Zone:
 
 
 def _batch_of(name: str) -> str | None:
-    found = _CONTENT_NAME.match(name)
-    return found.group(1) if found else None
+    match = _CONTENT_NAME.match(name)
+    return match.group(1) if match else None
 
 
 def _suffix(name: str) -> str:
-    found = _SUFFIXES.search(name)
-    return found.group(0).lower() if found else ""
+    match = _SUFFIXES.search(name)
+    return match.group(0).lower() if match else ""
 
 
 def _to_disk(out: BinaryIO) -> None:

@@ -1,4 +1,4 @@
-"""Identity: a 64-bit hash of a row's content that is the same on every platform and library version."""
+"""Row hash: a 64-bit hash of a row's content that is the same on every platform and library version."""
 
 from typing import TYPE_CHECKING
 

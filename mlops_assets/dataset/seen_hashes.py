@@ -1,4 +1,4 @@
-"""Seen: which 64-bit hashes earlier rows hold, so that an append never has to read those rows again."""
+"""Seen hashes: which 64-bit hashes earlier rows hold, so that an append never has to read those rows again."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mlops_assets.storage.storage import Storage
 
 
-class Segment(BaseModel):
+class HashSegment(BaseModel):
     """One stored file of sorted hashes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,12 +32,12 @@ class Seen:
     def contains(self, hashes: np.ndarray) -> np.ndarray:
         """Mask of the ``hashes`` in the set; costs a binary search per hash and segment."""
 
-        found = np.zeros(len(hashes), dtype=bool)
+        contained = np.zeros(len(hashes), dtype=bool)
         for segment in self.segments:
             places = np.searchsorted(segment, hashes)
             places[places == len(segment)] = 0
-            found |= segment[places] == hashes
-        return found
+            contained |= segment[places] == hashes
+        return contained
 
     def plus(self, hashes: np.ndarray) -> "Seen":
         """The set with ``hashes`` added; the arrays of this one stay as they are."""
@@ -77,24 +77,24 @@ class SeenFiles:
         self.fs = storage.filesystem
         self.root = root_of(self.fs, storage.table(system, "seen"))
 
-    def load(self, segments: Iterable[Segment]) -> Seen | None:
+    def load(self, segments: Iterable[HashSegment]) -> Seen | None:
         """The stored set, or None where a file is gone: it can be made again from the table."""
         try:
             return Seen(tuple(map(self._array, segments)))
         except FileNotFoundError:
             return None
 
-    def save(self, seen: Seen, known: Iterable[Segment], stem: str) -> list[Segment]:
+    def save(self, seen: Seen, known: Iterable[HashSegment], stem: str) -> list[HashSegment]:
         """Write the arrays that are not among the ``known`` files, which must be a prefix of the set."""
         segments = list(known)[: self._kept(seen, known)]
         for index, array in enumerate(seen.segments[len(segments) :]):
-            segment = Segment(name=f"{stem}-{index}.u64", hashes=len(array))
+            segment = HashSegment(name=f"{stem}-{index}.u64", hashes=len(array))
             self.fs.makedirs(self.root, exist_ok=True)
             self.fs.pipe_file(f"{self.root}/{segment.name}", array.tobytes())
             segments.append(segment)
         return segments
 
-    def _kept(self, seen: Seen, known: Iterable[Segment]) -> int:
+    def _kept(self, seen: Seen, known: Iterable[HashSegment]) -> int:
         """How many leading arrays are the known files: lengths fall, and merging only replaces the tail."""
         kept = 0
         for array, segment in zip(seen.segments, known, strict=False):
@@ -103,7 +103,7 @@ class SeenFiles:
             kept += 1
         return kept
 
-    def _array(self, segment: Segment) -> np.ndarray:
+    def _array(self, segment: HashSegment) -> np.ndarray:
 
         path = f"{self.root}/{segment.name}"
         if is_local(self.fs):

@@ -59,9 +59,9 @@ class ColumnSpec(Declared):
         return self
 
     def _foreign_bounds(self) -> Iterator[Mistake]:
-        wanted = date if self.type in ("date", "datetime") else float
+        kind = date if self.type in ("date", "datetime") else float
         for key, bound in (("min", self.min), ("max", self.max)):
-            if bound is not None and not isinstance(bound, wanted):
+            if bound is not None and not isinstance(bound, kind):
                 yield Mistake((key,), f"{bound!r} is no {self.type}")
         if isinstance(self.min, float) and isinstance(self.max, float) and self.min > self.max:
             yield Mistake(("min",), f"min {self.min:g} is above max {self.max:g}")
@@ -69,8 +69,8 @@ class ColumnSpec(Declared):
     def _foreign_values(self) -> Iterator[Mistake]:
         for index, value in enumerate(self.allowed or []):
             if isinstance(value, bool) and self.type != "boolean":
-                told = f"{value!r} is a boolean in YAML; quote words such as 'yes', 'no', 'on', 'off'"
-                yield Mistake(("allowed", index), told)
+                message = f"{value!r} is a boolean in YAML; quote words such as 'yes', 'no', 'on', 'off'"
+                yield Mistake(("allowed", index), message)
             if self.type in ("integer", "float") and not isinstance(value, int | float):
                 yield Mistake(("allowed", index), f"{value!r} is no {self.type}")
 

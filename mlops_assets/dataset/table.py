@@ -12,17 +12,17 @@ from uuid import uuid4
 
 import polars as pl
 
-from mlops_assets.dataset.commit import Change, add_columns, commit, create_table, metadata_of, open_table, removals
+from mlops_assets.dataset.commit import Change, commit, create_table, metadata_of, open_table, removals
 from mlops_assets.dataset.row_hash import row_hash
 from mlops_assets.dataset.schema import table_schema
-from mlops_assets.dataset.seen_hashes import Seen, SeenFiles, Segment, seen_of
+from mlops_assets.dataset.seen_hashes import HashSegment, Seen, SeenFiles, seen_of
 from mlops_assets.dataset.staging import StagedFiles
 from mlops_assets.dataset.table_state import DatasetState, state_from
 from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
+from mlops_assets.dataset.widening import widen
 from mlops_assets.errors import StorageError
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from deltalake import DeltaTable
     from deltalake.transaction import AddAction
     from pyarrow.dataset import FileSystemDataset
@@ -72,8 +72,8 @@ def sample_dataset(
 
 def _exactly(storage: "Storage", version: DatasetVersion) -> "DatasetTable":
     table = DatasetTable.at(storage, version.system, version.table_version)
-    found = table.state.version(version.system, version.table_version, [])
-    if found is None or found.digest != version.digest:
+    held = table.state.version(version.system, version.table_version, [])
+    if held is None or held.digest != version.digest:
         raise StorageError(
             f"Version {version.table_version} of {table.uri!r} is not dataset {version.digest[:12]!r}. "
             "Remedy: restore the table and the records from the same backup"
@@ -114,7 +114,7 @@ class DatasetTable:
             storage, uri, table_schema(columns), DatasetState().model_dump_json()
         )
         table = cls(storage, system, delta)
-        return table if table._widen(columns) else cls.ready(storage, system, columns)
+        return cls.ready(storage, system, columns) if widen(delta, uri, columns, table.state) else table
 
     @cached_property
     def version(self) -> int:
@@ -142,12 +142,12 @@ class DatasetTable:
 
     def members(self) -> dict[str, BatchOutcome]:
         """The accepted batches of this version, read from its log: the cost grows with the number of commits."""
-        found: dict[str, BatchOutcome] = {}
+        newest: dict[str, BatchOutcome] = {}
         for version in range(self.version + 1):
             outcome = self.state_at(version).outcome
             if outcome is not None:
-                found[outcome.digest] = outcome
-        return {batch: outcome for batch, outcome in found.items() if outcome.outcome == "accepted"}
+                newest[outcome.digest] = outcome
+        return {batch: outcome for batch, outcome in newest.items() if outcome.outcome == "accepted"}
 
     def stage(self, batch: str, columns: "dict[str, ColumnSpec]") -> StagedFiles:
         """Files for the accepted rows of ``batch``."""
@@ -170,7 +170,7 @@ class DatasetTable:
         stored = SeenFiles(self.storage, self.system).load(known) if known is not None else None
         return stored if stored is not None else seen_of(self._hashes(columns))
 
-    def save_seen(self, seen: dict[str, Seen], batch: str) -> dict[str, list[Segment]]:
+    def save_seen(self, seen: dict[str, Seen], batch: str) -> dict[str, list[HashSegment]]:
         """Store what this commit's rows add; to be called before the commit."""
         files = SeenFiles(self.storage, self.system)
         return {
@@ -206,44 +206,6 @@ class DatasetTable:
         import pyarrow as pa
 
         return Change(pa.schema(self.delta.schema()), batch, version, state.model_dump_json(), **actions)
-
-    def _widen(self, columns: "dict[str, ColumnSpec]") -> bool:
-        """Whether the table holds every declared column already; new ones are added in a commit of their own."""
-        import pyarrow as pa
-
-        stored, wanted = pa.schema(self.delta.schema()), table_schema(columns)
-        for name in columns:
-            if name in stored.names and stored.field(name).type != wanted.field(name).type:
-                raise StorageError(
-                    f"{self.uri!r} holds {name!r} as {stored.field(name).type}, declared is {columns[name].type}. "
-                    "Remedy: give the column another name, or the system"
-                )
-        new = [name for name in columns if name not in stored.names]
-        if not new:
-            return True
-        self._refuse_unfillable(new, columns)
-        self._add(new, wanted)
-        return False
-
-    def _refuse_unfillable(self, new: list[str], columns: "dict[str, ColumnSpec]") -> None:
-        full = [name for name in new if not columns[name].nullable]
-        if full and self.state.rows:
-            raise StorageError(
-                f"{self.uri!r} holds {self.state.rows} rows without the new columns {full!r}, which must not be empty. "
-                "Remedy: declare them nullable, or give the system another name"
-            )
-
-    def _add(self, new: list[str], wanted: "pa.Schema") -> None:
-        from deltalake import Field, Schema
-
-        fields = [
-            Field(field.name, field.type, nullable=True)
-            for field in Schema.from_arrow(wanted).fields
-            if field.name in new
-        ]
-        add_columns(
-            self.delta, fields, self.state.model_copy(update={"outcome": None, "element": ""}).model_dump_json()
-        )
 
 
 def _rows(stored: "FileSystemDataset", fragments: list, columns: Sequence[str] | None) -> pl.DataFrame:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from mlops_assets.dataset.digest import DatasetDigest
-from mlops_assets.dataset.seen_hashes import Segment
+from mlops_assets.dataset.seen_hashes import HashSegment
 from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
 from mlops_assets.errors import StorageError
 
@@ -27,7 +27,7 @@ class DatasetState(BaseModel):
     """None until the first batch."""
     lanes: str = DatasetDigest().text
     """The set hash of the accepted batches."""
-    seen: dict[str, list[Segment]] = {}
+    seen: dict[str, list[HashSegment]] = {}
     """Files with the hashes of every row, key and unique value, by constraint."""
     outcome: BatchOutcome | None = None
     """The batch that this commit accepted or retracted."""
@@ -50,7 +50,7 @@ class DatasetState(BaseModel):
             verdicts=verdicts,
         )
 
-    def with_batch(self, outcome: BatchOutcome, element: str, seen: dict[str, list[Segment]]) -> "DatasetState":
+    def with_batch(self, outcome: BatchOutcome, element: str, seen: dict[str, list[HashSegment]]) -> "DatasetState":
         """The state once the batch of ``outcome`` is in."""
         newest = max(filter(None, [self.newest_landed_at, outcome.landed_at]))
         return DatasetState(

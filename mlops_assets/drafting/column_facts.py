@@ -1,4 +1,4 @@
-"""The tally of a column: what all of its cells have in common, added up chunk by chunk."""
+"""Column facts: what all of its cells have in common, added up chunk by chunk."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ class ColumnFacts:
     """Whether no value that is present occurs twice."""
     whole: bool = False
     """Whether every number is whole, however it is written."""
-    told: str = ""
+    obstacle: str = ""
     """What hinders a better type."""
 
     @property
@@ -50,7 +50,7 @@ class ColumnFacts:
 
 
 @dataclass
-class Tally:
+class ColumnTally:
     """What has been seen of one column so far."""
 
     name: str
@@ -108,8 +108,8 @@ class Tally:
             self.numbers += len(present) - parsed(present, "float").null_count()
             self.commas += int(present.str.contains(NUMBER_WITH_COMMA).sum())
             self.slashes += int(present.str.contains(DATE_IN_ANOTHER_ORDER).sum())
-            found = present.filter(present.str.strip_chars().str.to_lowercase().is_in(list(MARKERS)))
-            self.markers.update(dict(found.value_counts(name="rows").iter_rows()))
+            markers = present.filter(present.str.strip_chars().str.to_lowercase().is_in(list(MARKERS)))
+            self.markers.update(dict(markers.value_counts(name="rows").iter_rows()))
         else:
             self.numbers += len(present)
 
@@ -147,7 +147,7 @@ class Tally:
             counts,
             unique=bool(self.hashes) and pl.concat(self.hashes or []).n_unique() == self.present,
             whole="integer" in self.kinds and not self.coded,
-            told=self._obstacle(kind),
+            obstacle=self._obstacle(kind),
         )
 
     def _kind(self) -> ColumnType | None:

@@ -1,4 +1,4 @@
-"""Names of columns: what their words hint at."""
+"""Column names: what their words hint at."""
 
 import re
 from typing import Literal
@@ -52,12 +52,12 @@ def words(name: str) -> list[str]:
 
 def hints(name: str, hint: Hint) -> bool:
     """Whether a word of ``name`` hints at ``hint``; an id or entity is told by the first or last word."""
-    found = words(name)
+    parts = words(name)
     if hint in ("id", "entity"):
-        found = [*found[:1], *found[-1:]]
-    if hint == "event_time" and _NOT_EVENTS & set(found):
+        parts = [*parts[:1], *parts[-1:]]
+    if hint == "event_time" and _NOT_EVENTS & set(parts):
         return False
-    return bool(_WORDS[hint] & set(found))
+    return bool(_WORDS[hint] & set(parts))
 
 
 def yes_rank(label: object) -> int:

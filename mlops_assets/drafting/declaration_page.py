@@ -1,20 +1,28 @@
-"""The page: a draft as the text of its ``defs.yaml``, every guess with its reason beside it."""
+"""The declaration page: a draft as the text of its ``defs.yaml``, every guess with its reason beside it."""
 
 import textwrap
 from collections.abc import Iterable, Iterator
 
 from mlops_assets.declaration.reading import COMPONENT
-from mlops_assets.drafting.draft import FEWEST_ROWS, HIST, TEST_ROWS, Draft
+from mlops_assets.drafting.draft import HIST, Draft
+from mlops_assets.drafting.notes import (
+    possible_groups,
+    possible_times,
+    refusals,
+    repeated_rows,
+    small_classes,
+    suspected_leaks,
+    too_few_rows,
+)
 from mlops_assets.drafting.ranges import RULE
 from mlops_assets.drafting.rehearsal import FOREST
-from mlops_assets.drafting.roles import ColumnDraft, is_event, protected, repeated_text
+from mlops_assets.drafting.roles import protected
 from mlops_assets.drafting.yaml_flow import comment, flow, text
 from mlops_assets.metrics.catalogue import METRICS
 
 WIDTH = 118
 BESIDE = 40
 """Column from which a remark stands beside a line."""
-FEW_OF_A_CLASS = 50
 SUGGESTED = 0.9
 """Share of the way from the baseline to the quick model that a suggested bound lies at."""
 
@@ -44,24 +52,11 @@ def page(draft: Draft) -> str:
     return "\n".join(lines) + "\n"
 
 
-def notes(draft: Draft) -> list[str]:
-    """What a person should know beyond single columns, most pressing first."""
-    return [
-        *_refusals(draft),
-        *_too_few(draft),
-        *_classes(draft),
-        *_suspects(draft),
-        *_repeats(draft),
-        *_groups(draft),
-        *_times(draft),
-    ]
-
-
 def _origin(draft: Draft) -> str:
     survey = draft.survey
     seen = f", judged on every {-(-survey.rows // survey.sample.height)}th" if survey.sampled else ""
-    told = f"Drafted by `mlops new` from {survey.file} ({survey.rows:,} rows{seen})."
-    return f"{told} Every guess says why; change what you know better."
+    origin = f"Drafted by `mlops new` from {survey.file} ({survey.rows:,} rows{seen})."
+    return f"{origin} Every guess says why; change what you know better."
 
 
 def _dataset(draft: Draft) -> Iterator[str]:
@@ -81,8 +76,8 @@ def _dataset(draft: Draft) -> Iterator[str]:
         else:
             yield f"      {text(column.name)}: {flow(column.declared)}"
     yield _beside(f"    volume: {flow(said['volume'])}", "half of the rows seen")
-    for told in _repeats(draft):
-        yield from _remark(told, 4)
+    for note in repeated_rows(draft):
+        yield from _remark(note, 4)
 
 
 def _features(draft: Draft) -> Iterator[str]:
@@ -96,13 +91,13 @@ def _features(draft: Draft) -> Iterator[str]:
         yield from _remark(
             "A suspected leak that is sound after all: take it off, then `leakage: {allow: [its name]}`.", 4
         )
-    for told in _suspects(draft):
-        yield from _remark(told, 4)
+    for note in suspected_leaks(draft):
+        yield from _remark(note, 4)
     if "categorical" in said:
         yield _beside(f"    categorical: {flow(said['categorical'])}", "numbers that are names")
     yield _beside(f"    split: {flow(said['split'])}", _split_why(draft))
-    for told in (*_groups(draft), *_times(draft)):
-        yield from _remark(told, 4)
+    for note in (*possible_groups(draft), *possible_times(draft)):
+        yield from _remark(note, 4)
 
 
 def _split_why(draft: Draft) -> str:
@@ -141,10 +136,10 @@ def _evaluation(draft: Draft) -> Iterator[str]:
         yield _beside(
             f"    positive: {flow(said['positive'])}", "the class that precision, recall and curves are about"
         )
-    for told in (*_refusals(draft), *_too_few(draft), *_classes(draft)):
-        yield from _remark(told, 4)
-    if (found := protected(draft.columns)) and draft.target.task == "classification":
-        yield _beside(f"    # protected: {flow(found)}", "compares the model's decisions between people")
+    for note in (*refusals(draft), *too_few_rows(draft), *small_classes(draft)):
+        yield from _remark(note, 4)
+    if (names := protected(draft.columns)) and draft.target.task == "classification":
+        yield _beside(f"    # protected: {flow(names)}", "compares the model's decisions between people")
 
 
 def _suggestions(draft: Draft) -> Iterator[str]:
@@ -171,82 +166,14 @@ def _figure(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}" if abs(value) >= 0.01 else f"{value:.3f}"
 
 
-def _refusals(draft: Draft) -> Iterator[str]:
-    for told in draft.rehearsal.refusals:
-        yield f"A run of this declaration is refused by the check {told}."
-
-
-def _too_few(draft: Draft) -> Iterator[str]:
-    expected = draft.rehearsal.parts["test"] * draft.survey.rows / max(draft.rehearsal.rows, 1)
-    if expected < FEWEST_ROWS:
-        share = draft.attributes["features"]["split"]["test"]
-        yield (
-            f"Too few rows to register a version: the test part has {expected:.0f} and a gate needs 30, so it will be "
-            f"'not evaluated'. Land about {round(TEST_ROWS / share):,} rows."
-        )
-
-
-def _classes(draft: Draft) -> Iterator[str]:
-    classes = draft.target.classes
-    few = {label: rows for label, rows in classes.items() if rows < FEW_OF_A_CLASS}
-    if few:
-        listed = ", ".join(f"{label!r} ({rows})" for label, rows in few.items())
-        yield f"Classes with few rows, of which little can be learned or said: {listed}."
-
-
-def _suspects(draft: Draft) -> Iterator[str]:
-    for name, told in draft.rehearsal.suspects.items():
-        yield f"Look at {name}: {told}. If it is known only after the outcome, declare it `post_outcome: true`."
-
-
-def _repeats(draft: Draft) -> Iterator[str]:
-    rows = draft.survey.sample.height
-    if draft.repeats:
-        yield (
-            f"{draft.repeats:,} of {rows:,} rows ({draft.repeats / rows:.1%}) repeat an earlier one; copies stay in "
-            "one part of the split. The check `duplicates` warns above 5 %: `duplicates: {at_most: …}`."
-        )
-
-
-def _groups(draft: Draft) -> Iterator[str]:
-    if draft.named("group"):
-        return
-    for name, distinct in repeated_text(draft.survey, draft.columns).items():
-        yield f"If rows of one {name} ({distinct:,} distinct) belong together, split by `group: {text(name)}`."
-
-
-def _times(draft: Draft) -> Iterator[str]:
-    if draft.named("time"):
-        return
-    for column in draft.named("excluded"):
-        if column.declared["type"] in ("date", "datetime") and is_event(draft.survey, column.name):
-            instead = "instead of group" if draft.named("group") else "then the newest rows test"
-            yield (
-                "If the model will predict rows later than those it learned from, split by "
-                f"`time: {text(column.name)}` ({instead})."
-            )
-
-
-def _beside(line: str, told: str) -> str:
+def _beside(line: str, remark: str) -> str:
     """``line`` with a remark, where there is one: beside it, or above where it would be too long."""
-    beside = f"{line:<{BESIDE}}  # {comment(told)}" if told else line
-    if len(beside) <= WIDTH or not told:
+    beside = f"{line:<{BESIDE}}  # {comment(remark)}" if remark else line
+    if len(beside) <= WIDTH or not remark:
         return beside
-    return "\n".join([*_remark(told[0].upper() + told[1:] + ":", len(line) - len(line.lstrip())), line])
+    return "\n".join([*_remark(remark[0].upper() + remark[1:] + ":", len(line) - len(line.lstrip())), line])
 
 
-def _remark(told: str, indent: int) -> Iterable[str]:
+def _remark(remark: str, indent: int) -> Iterable[str]:
     head = " " * indent + "# "
-    return textwrap.wrap(comment(told), WIDTH, initial_indent=head, subsequent_indent=head, break_on_hyphens=False)
-
-
-def role_of(column: ColumnDraft) -> str:
-    """How the column is declared, in few words."""
-    kind = str(column.declared.get("type", ""))
-    if column.role == "undeclared":
-        return "not read"
-    if column.role == "feature":
-        low, high = column.declared.get("min"), column.declared.get("max")
-        bounds = f" {low:g} … {high:g}" if low is not None and high is not None else ""
-        return f"{'category' if column.categorical else kind}{bounds}"
-    return {"excluded": "left out"}.get(column.role, column.role)
+    return textwrap.wrap(comment(remark), WIDTH, initial_indent=head, subsequent_indent=head, break_on_hyphens=False)

@@ -5,8 +5,9 @@ from typing import Any
 
 from mlops_assets.declaration.base import Task
 from mlops_assets.declaration.spec import SystemSpec
+from mlops_assets.drafting.column_draft import ColumnDraft
 from mlops_assets.drafting.rehearsal import FOREST, Quick, Rehearsal, quick_values, rehearse
-from mlops_assets.drafting.roles import ColumnDraft, draft_columns
+from mlops_assets.drafting.roles import draft_columns
 from mlops_assets.drafting.survey import Survey
 from mlops_assets.drafting.target import Target, choose_target
 from mlops_assets.errors import LandingError, SpecError
@@ -22,12 +23,16 @@ ROUNDS = 6
 HIST = {"classification": "HistGradientBoostingClassifier", "regression": "HistGradientBoostingRegressor"}
 
 
+Attributes = dict[str, Any]
+"""A declaration, or a part of it, as YAML holds it."""
+
+
 @dataclass(frozen=True)
 class Draft:
     """A declaration that loads, and what a person should know of it."""
 
     spec: SystemSpec
-    attributes: dict[str, Any]
+    attributes: Attributes
     """What the declaration says, in the order of its keys."""
     survey: Survey
     target: Target
@@ -76,7 +81,7 @@ def _require_rows(survey: Survey, rows: int, which: str) -> None:
 
 
 def _require_points(survey: Survey) -> None:
-    commas = [name for name, facts in survey.columns.items() if facts.told == "decimal comma"]
+    commas = [name for name, facts in survey.columns.items() if facts.obstacle == "decimal comma"]
     if commas:
         raise LandingError(
             f"{survey.file!r} writes numbers with commas in {', '.join(map(repr, commas))}, which are read as text. "
@@ -87,29 +92,27 @@ def _require_points(survey: Survey) -> None:
 
 def _rehearsed(
     name: str, survey: Survey, target: Target, columns: list[ColumnDraft], owner: str | None
-) -> tuple[list[ColumnDraft], Rehearsal, dict[str, Any]]:
+) -> tuple[list[ColumnDraft], Rehearsal, Attributes]:
     """Leave out what the platform's checks accuse, until they accuse nothing."""
     left = ROUNDS
     while True:
         attributes = _attributes(name, survey, target, columns, owner)
         rehearsal = rehearse(_with_features(attributes, columns), survey.sample)
-        accused = {one.column: one.reason for one in rehearsal.accusations}
+        accused = {accusation.column: accusation.reason for accusation in rehearsal.accusations}
         left -= 1
         if not accused or not left:
             return columns, rehearsal, attributes
         columns = [column.left_out(accused[column.name]) if column.name in accused else column for column in columns]
 
 
-def _with_features(attributes: dict[str, Any], columns: list[ColumnDraft]) -> SystemSpec:
+def _with_features(attributes: Attributes, columns: list[ColumnDraft]) -> SystemSpec:
     if not any(column.role == "feature" for column in columns):
         reasons = "; ".join(f"{c.name!r}: {c.why}" for c in columns if c.role != "target")
         raise SpecError(f"no column is left to make features from. {reasons}. Remedy: add columns to the file")
     return SystemSpec.model_validate(attributes)
 
 
-def _attributes(
-    name: str, survey: Survey, target: Target, columns: list[ColumnDraft], owner: str | None
-) -> dict[str, Any]:
+def _attributes(name: str, survey: Survey, target: Target, columns: list[ColumnDraft], owner: str | None) -> Attributes:
     """The declaration in the order in which the shipped ones are written; what has its default is left out."""
     features = sum(column.role == "feature" for column in columns)
     return {
@@ -128,7 +131,7 @@ def _attributes(
     }
 
 
-def _dataset(survey: Survey, target: Target, columns: list[ColumnDraft]) -> dict[str, Any]:
+def _dataset(survey: Survey, target: Target, columns: list[ColumnDraft]) -> Attributes:
     key = [column.name for column in columns if column.role == "key"]
     return {
         "target": target.name,
@@ -146,7 +149,7 @@ def _fewest(rows: int) -> int:
     return half // step * step
 
 
-def _features(target: Target, columns: list[ColumnDraft]) -> dict[str, Any]:
+def _features(target: Target, columns: list[ColumnDraft]) -> Attributes:
     excluded = [column.name for column in columns if column.role == "excluded"]
     categorical = [column.name for column in columns if column.role == "feature" and column.categorical]
     group = next((column.name for column in columns if column.role == "group"), None)
@@ -164,13 +167,13 @@ def _features(target: Target, columns: list[ColumnDraft]) -> dict[str, Any]:
     }
 
 
-def _model(survey: Survey, target: Target, columns: list[ColumnDraft]) -> dict[str, Any]:
+def _model(survey: Survey, target: Target, columns: list[ColumnDraft]) -> Attributes:
     log = {"target_transform": "log"} if target.log else {}
     wide = any(_categories(survey, column) > 20 for column in columns if column.role == "feature")
     rare = {"categorical": {"min_frequency": 10}} if wide else {}
     if target.rows < SMALL:
         estimator = f"sklearn.ensemble.{FOREST[target.task]}"
-        params: dict[str, Any] = {"n_estimators": 200, "min_samples_leaf": 2}
+        params: dict[str, float] = {"n_estimators": 200, "min_samples_leaf": 2}
     else:
         estimator = f"sklearn.ensemble.{HIST[target.task]}"
         # A tree of each round is grown for every class of more than two.

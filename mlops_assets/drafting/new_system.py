@@ -1,4 +1,4 @@
-"""The beginning of a system: a declaration drafted from a file, written where there is none, and told."""
+"""A new system: a declaration drafted from a file, written where there is none, and told."""
 
 import re
 import subprocess
@@ -11,8 +11,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from mlops_assets.declaration.base import Name, Task
 from mlops_assets.declaration.reading import declared_systems, read_declaration, require_unique
-from mlops_assets.drafting.declaration_page import notes, page, role_of
+from mlops_assets.drafting.declaration_page import page
 from mlops_assets.drafting.draft import Draft, draft
+from mlops_assets.drafting.notes import notes
 from mlops_assets.drafting.survey import survey
 from mlops_assets.errors import SpecError
 
@@ -62,7 +63,7 @@ class Beginning:
 
     def table(self) -> list[tuple[str, str, str]]:
         """Column, declared as, why."""
-        return [(column.name, role_of(column), column.why) for column in self.draft.columns]
+        return [(column.name, column.label, column.why) for column in self.draft.columns]
 
 
 def begin(name: str, data: str, target: str, task: Task | None, folder: Path, known: list[Path]) -> Beginning:
@@ -83,10 +84,12 @@ def begin(name: str, data: str, target: str, task: Task | None, folder: Path, kn
 def owner() -> str | None:
     """The e-mail address that git knows, None where there is none."""
     try:
-        told = subprocess.run(["git", "config", "user.email"], capture_output=True, text=True, timeout=10, check=False)
+        answer = subprocess.run(
+            ["git", "config", "user.email"], capture_output=True, text=True, timeout=10, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    address = told.stdout.strip()
+    address = answer.stdout.strip()
     return address if EMAIL.match(address) else None
 
 

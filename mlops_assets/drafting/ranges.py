@@ -1,13 +1,13 @@
 """Ranges: bounds that leave room beyond the values seen."""
 
 import math
-from typing import Any
+from collections.abc import Callable
 
 RULE = "ranges: the values seen and half of their spread on either side, rounded outward; never below 0 where none is"
 SLACK = 0.5
 
 
-def bounds(low: float, high: float, kind: str, positive: bool = False) -> dict[str, Any]:
+def bounds(low: float, high: float, kind: str, positive: bool = False) -> dict[str, float]:
     """``min`` and ``max`` of a column whose smallest and largest values are ``low`` and ``high``; none for one value.
 
     With ``positive`` the minimum stays above 0, as a logarithm needs.
@@ -38,7 +38,7 @@ def _below(value: float) -> float:
     return _rounded(math.floor(value / step), step)
 
 
-def _plain(bound: float, kind: str, whole: Any) -> float | int:
+def _plain(bound: float, kind: str, whole: Callable[[float], int]) -> float | int:
     if kind == "integer":
         return whole(bound)
     return int(bound) if bound.is_integer() and abs(bound) < 1e15 else bound

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -10,8 +10,12 @@ from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.drafting.column_names import words
 
 if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
     from mlops_assets.features.assembly import Assembly
+    from mlops_assets.features.leakage.target_leakage import ScoreRow
     from mlops_assets.features.version import SplitPlan
+    from mlops_assets.verdict import Verdict
 
 CELLS = 1_000_000
 """Cells that are rehearsed on; of more, evenly spaced rows."""
@@ -77,7 +81,7 @@ def rehearse(spec: SystemSpec, sample: pl.DataFrame) -> Rehearsal:
     plan = choose_plan(rows, spec, ids)
     assembly = assemble(rows, ids, plan, spec)
     verdicts = {verdict.name: verdict for verdict in assembly.verdicts}
-    accusations = {one.column: one for one in _accusations(verdicts, spec)}
+    accusations = {accusation.column: accusation for accusation in _accusations(verdicts, spec)}
     counts = {part: int(count) for part, count in assembly.counts.items()}
     return Rehearsal(
         accusations=list(accusations.values()),
@@ -119,7 +123,7 @@ def quick_values(rehearsal: Rehearsal, spec: SystemSpec, metrics: list[str]) -> 
     trained = train(_with_forest(spec), version, fitted)
     truth = judged[spec.dataset.target].to_numpy()
 
-    def scores(pipeline: Any) -> dict[str, float]:
+    def scores(pipeline: "Pipeline") -> dict[str, float]:
         predicted = predict(pipeline, judged.loc[:, version.names])
         outcomes = read_outcomes(spec.task, truth, predicted, classes, spec.evaluation.positive)
         return {name: value for name, value in values(metrics, outcomes).items() if value is not None}
@@ -140,39 +144,39 @@ def _thinned(frame: pl.DataFrame, most: int) -> pl.DataFrame:
     return frame if frame.height <= most else frame.gather_every(-(-frame.height // most))
 
 
-def _accusations(verdicts: dict[str, Any], spec: SystemSpec) -> Iterator[Accusation]:
+def _accusations(verdicts: "dict[str, Verdict]", spec: SystemSpec) -> Iterator[Accusation]:
     leakage = verdicts["no_leakage"]
-    for one in leakage.details.get("scores", []):
-        if why := _leak(one, spec):
-            yield Accusation(one["feature"], why)
-    scores = {one["feature"]: one["assured"] for one in leakage.details.get("scores", [])}
+    for score in leakage.details.get("scores", []):
+        if why := _leak(score, spec):
+            yield Accusation(score["feature"], why)
+    scores = {score["feature"]: score["assured"] for score in leakage.details.get("scores", [])}
     for pair in leakage.details.get("derivations", []):
-        guilty = max(pair["features"], key=lambda name: (_shared_words(name, spec), scores.get(name, 0.0)))
+        suspect = max(pair["features"], key=lambda name: (_shared_words(name, spec), scores.get(name, 0.0)))
         yield Accusation(
-            guilty, f"suspected leak: {pair['formula']} gives {spec.dataset.target} (R² {pair['score']:.4f})"
+            suspect, f"suspected leak: {pair['formula']} gives {spec.dataset.target} (R² {pair['score']:.4f})"
         )
     for defect in verdicts["no_degenerate"].details["defects"]:
         yield Accusation(defect["feature"], defect["reason"])
 
 
-def _leak(one: dict[str, Any], spec: SystemSpec) -> str:
+def _leak(score: "ScoreRow", spec: SystemSpec) -> str:
     measure = "balanced accuracy" if spec.task == "classification" else "R²"
-    if one["assured"] >= spec.features.leakage.max_single_feature_score:
-        return f"suspected leak: alone it gives the target with {measure} {one['score']:.4f} ({one['method']})"
-    if one["function"]:
+    if score["assured"] >= spec.features.leakage.max_single_feature_score:
+        return f"suspected leak: alone it gives the target with {measure} {score['score']:.4f} ({score['method']})"
+    if score["function"]:
         return "suspected leak: each of its values stands for one value of the target"
-    return "it names rows: (nearly) every value is distinct, in order or without gaps" if one["identifier"] else ""
+    return "it names rows: (nearly) every value is distinct, in order or without gaps" if score["identifier"] else ""
 
 
 def _shared_words(name: str, spec: SystemSpec) -> int:
     return len(set(words(name)) & set(words(spec.dataset.target)))
 
 
-def _suspects(verdicts: dict[str, Any], spec: SystemSpec) -> dict[str, str]:
+def _suspects(verdicts: "dict[str, Verdict]", spec: SystemSpec) -> dict[str, str]:
     measure = "balanced accuracy" if spec.task == "classification" else "R²"
     bound = spec.features.leakage.max_single_feature_score
     return {
-        one["feature"]: f"alone it gives the target with {measure} {one['score']:.2f}"
-        for one in verdicts["no_leakage"].details.get("scores", [])
-        if SUSPICIOUS[spec.task] <= one["score"] and one["assured"] < bound
+        score["feature"]: f"alone it gives the target with {measure} {score['score']:.2f}"
+        for score in verdicts["no_leakage"].details.get("scores", [])
+        if SUSPICIOUS[spec.task] <= score["score"] and score["assured"] < bound
     }

@@ -1,18 +1,17 @@
 """Roles: what each column other than the target is for, judged by its name and its values."""
 
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import polars as pl
 
 from mlops_assets.dataset.reading.parsing import parsed
+from mlops_assets.drafting.column_draft import ColumnDraft
 from mlops_assets.drafting.column_facts import YEARS, ColumnFacts
 from mlops_assets.drafting.column_names import hints
 from mlops_assets.drafting.ranges import bounds
 from mlops_assets.drafting.survey import Survey
 from mlops_assets.drafting.target import Target
-
-Role = Literal["target", "feature", "key", "group", "time", "excluded", "undeclared"]
 
 MOST_CATEGORIES = 100
 """Text with more distinct values is open: names, places, remarks."""
@@ -26,24 +25,6 @@ LARGEST_GROUP = 0.2
 FEWEST_TIMES = 30
 MOST_CODES = 100
 ROWS_PER_CODE = 30
-
-
-@dataclass(frozen=True)
-class ColumnDraft:
-    """One column as it will be declared."""
-
-    name: str
-    role: Role
-    declared: dict[str, Any] = field(default_factory=dict)
-    """Keys of its ColumnSpec."""
-    why: str = ""
-    categorical: bool = False
-    """Whether its numbers are names."""
-
-    def left_out(self, why: str) -> "ColumnDraft":
-        """The column as no feature; a range would only reject rows for it."""
-        kept = {key: value for key, value in self.declared.items() if key in ("type", "nullable")}
-        return replace(self, role="excluded", declared=kept, why=why, categorical=False)
 
 
 def draft_columns(survey: Survey, target: Target) -> list[ColumnDraft]:
@@ -72,7 +53,7 @@ def _typed(facts: ColumnFacts, kind: str | None = None) -> dict[str, Any]:
 
 def _column(survey: Survey, facts: ColumnFacts, target: Target) -> ColumnDraft:
     if facts.type is None:
-        return ColumnDraft(facts.name, "undeclared", why=facts.told)
+        return ColumnDraft(facts.name, "undeclared", why=facts.obstacle)
     column = ColumnDraft(facts.name, "feature", _typed(facts))
     empty = facts.missing / facts.rows
     if facts.name.casefold() == target.name.casefold():
@@ -89,8 +70,8 @@ def _column(survey: Survey, facts: ColumnFacts, target: Target) -> ColumnDraft:
 
 
 def _moment(column: ColumnDraft, facts: ColumnFacts) -> ColumnDraft:
-    told = f"{facts.low:%Y-%m-%d} … {facts.high:%Y-%m-%d}"
-    return column.left_out(f"a {facts.type} ({told}); features.engineer can make numbers of it")
+    span = f"{facts.low:%Y-%m-%d} … {facts.high:%Y-%m-%d}"
+    return column.left_out(f"a {facts.type} ({span}); features.engineer can make numbers of it")
 
 
 def _names_rows(facts: ColumnFacts) -> bool:
@@ -112,15 +93,15 @@ def _identifier(column: ColumnDraft, facts: ColumnFacts, survey: Survey) -> Colu
         return _text(column, facts) if facts.type == "string" else _number(column, facts, coded=coded)
     sizes = survey.sample[facts.name].drop_nulls().value_counts(name="rows")["rows"]
     groups, largest = len(sizes), int(sizes.max() or 0)  # pyright: ignore[reportArgumentType] a count
-    told = f"{_about(groups, survey)} values, the most frequent in {_about(largest, survey)} rows"
+    counts = f"{_about(groups, survey)} values, the most frequent in {_about(largest, survey)} rows"
     if largest > LARGEST_GROUP * survey.sample.height:
-        return column.left_out(f"an identifier: {told}")
-    return replace(column.left_out(f"an identifier that repeats: {told}"), role="group")
+        return column.left_out(f"an identifier: {counts}")
+    return replace(column.left_out(f"an identifier that repeats: {counts}"), role="group")
 
 
 def _text(column: ColumnDraft, facts: ColumnFacts) -> ColumnDraft:
-    if facts.told:
-        return column.left_out(facts.told)
+    if facts.obstacle:
+        return column.left_out(facts.obstacle)
     if facts.counts is None:
         return column.left_out("open text: thousands of distinct values")
     distinct = len(facts.counts)
@@ -202,8 +183,8 @@ def _one_time(columns: list[ColumnDraft], survey: Survey, target: Target) -> lis
     ):
         return columns
     chosen = in_order[0]
-    told = f"the rows stand in its order ({survey.sample[chosen.name].n_unique():,} distinct times)"
-    return [replace(column, role="time", why=told) if column is chosen else column for column in columns]
+    reason = f"the rows stand in its order ({survey.sample[chosen.name].n_unique():,} distinct times)"
+    return [replace(column, role="time", why=reason) if column is chosen else column for column in columns]
 
 
 def is_event(survey: Survey, name: str) -> bool:
@@ -231,15 +212,15 @@ def _about(count: int, survey: Survey) -> str:
 
 def repeated_text(survey: Survey, columns: list[ColumnDraft]) -> dict[str, int]:
     """Open text whose values repeat, such as an artist's name: its distinct values, as a candidate for a group."""
-    found: dict[str, int] = {}
+    candidates: dict[str, int] = {}
     for column in columns:
         facts = survey.columns.get(column.name)
         if facts is None or facts.type != "string" or column.role != "excluded" or hints(column.name, "event_time"):
             continue
         values = survey.sample[column.name].drop_nulls()
         if values.is_duplicated().sum() >= 0.1 * len(values) and values.n_unique() >= FEWEST_GROUPS:
-            found[column.name] = values.n_unique()
-    return found
+            candidates[column.name] = values.n_unique()
+    return candidates
 
 
 def protected(columns: list[ColumnDraft]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -10,11 +10,13 @@ from mlops_assets.dataset.files import root_of
 from mlops_assets.dataset.reading.batch import read_batch
 from mlops_assets.dataset.reading.parsing import parsed
 from mlops_assets.dataset.spec import ColumnSpec, DatasetSpec, FormatSpec
-from mlops_assets.drafting.column_facts import ColumnFacts, Tally
+from mlops_assets.drafting.column_facts import ColumnFacts, ColumnTally
 from mlops_assets.errors import LandingError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from fsspec import AbstractFileSystem
 
 SAMPLE_CELLS = 5_000_000
 """Cells of the sample; of a larger file it holds every 2ᵏ-th row."""
@@ -50,14 +52,14 @@ def survey(source: "str | Path") -> Survey:
         BatchRejected: if the platform would refuse it as a batch.
     """
     first = _Reading(source, FormatSpec())
-    found = first.read()
-    markers = sorted({text for tally in found.values() for text in tally.markers_among_numbers()})
+    tallies = first.read()
+    markers = sorted({text for tally in tallies.values() for text in tally.markers_among_numbers()})
     nulls = [*FormatSpec().null_values, *markers] if markers else None
     if nulls:
         first = _Reading(source, FormatSpec(null_values=nulls))
-        found = first.read()
-    facts = {name: tally.facts() for name, tally in found.items()}
-    typed = [parsed(first.sample[name], one.type) for name, one in facts.items() if one.type is not None]
+        tallies = first.read()
+    facts = {name: tally.facts() for name, tally in tallies.items()}
+    typed = [parsed(first.sample[name], column.type) for name, column in facts.items() if column.type is not None]
     return Survey(first.name, first.rows, facts, pl.DataFrame(typed), first.unreadable, nulls)
 
 
@@ -71,11 +73,11 @@ class _Reading:
         self.sample = pl.DataFrame()
         self._stride = 1
 
-    def read(self) -> dict[str, Tally]:
+    def read(self) -> dict[str, ColumnTally]:
         names = list(self._names())
         if not names:
             raise LandingError(f"{self.name!r} has no column with a usable name. Remedy: name the columns in line 1")
-        tallies = {name: Tally(name) for name in names}
+        tallies = {name: ColumnTally(name) for name in names}
         limit = max(SAMPLE_CELLS // len(names), FEWEST_SAMPLED)
         for chunk in read_batch(self.fs, self.path, _everything(names, self.form)).chunks:
             for name in names:
@@ -111,7 +113,7 @@ def _everything(names: list[str], form: FormatSpec) -> DatasetSpec:
     return DatasetSpec.model_construct(target="", columns=dict.fromkeys(names, column), format=form)
 
 
-def _located(source: "str | Path") -> tuple[Any, str]:
+def _located(source: "str | Path") -> "tuple[AbstractFileSystem, str]":
     import fsspec
 
     try:

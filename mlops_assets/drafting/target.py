@@ -3,7 +3,6 @@
 import difflib
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 import polars as pl
 
@@ -13,6 +12,7 @@ from mlops_assets.drafting.column_facts import ColumnFacts
 from mlops_assets.drafting.column_names import yes_rank
 from mlops_assets.drafting.survey import Survey
 from mlops_assets.errors import SpecError
+from mlops_assets.features.version import Label
 
 FEW = 10
 """Whole numbers with at most this many values are taken for classes."""
@@ -40,9 +40,9 @@ class Target:
     metric: str
     """By which models are compared."""
     metric_why: str
-    classes: dict[Any, int] = field(default_factory=dict)
+    classes: dict[Label, int] = field(default_factory=dict)
     """Rows by class, in the order of the classes."""
-    positive: Any = None
+    positive: Label | None = None
     log: bool = False
     """Whether the logarithm is easier to learn."""
     log_why: str = ""
@@ -59,7 +59,7 @@ def choose_target(survey: Survey, name: str, task: Task | None) -> Target:
         SpecError: if there is no such column or nothing can be predicted of it.
     """
     facts = _facts(survey, name)
-    if facts.told == "decimal comma":
+    if facts.obstacle == "decimal comma":
         raise SpecError(f"the target {name!r} is written with a decimal comma. Remedy: save it with decimal points")
     _require_values(facts)
     guessed, why = _guess(facts)
@@ -75,17 +75,17 @@ def _facts(survey: Survey, name: str) -> ColumnFacts:
         raise SpecError(f"the target {name!r} cannot be declared: {survey.unreadable[name]}. Remedy: rename the column")
     by_case = {column.casefold(): column for column in survey.columns}
     close = difflib.get_close_matches(name.casefold(), by_case, n=3, cutoff=0.5)
-    hint = f" Did you mean {' or '.join(repr(by_case[one]) for one in close)}?" if close else ""
+    hint = f" Did you mean {' or '.join(repr(by_case[lower]) for lower in close)}?" if close else ""
     raise SpecError(f"{survey.file!r} has no column {name!r}.{hint} Columns: {one_of(survey.columns)[:500]}")
 
 
 def _require_values(facts: ColumnFacts) -> None:
     if facts.type is None:
-        raise SpecError(f"the target {facts.name!r} cannot be learned: {facts.told}. Remedy: name another --target")
+        raise SpecError(f"the target {facts.name!r} cannot be learned: {facts.obstacle}. Remedy: name another --target")
     if facts.counts is not None and len(facts.counts) < 2:
         value = next(iter(facts.counts))
-        told = f"it is {value!r} in all {facts.present:,} rows that have one"
-        raise SpecError(f"the target {facts.name!r} cannot be learned: {told}. Remedy: name another --target")
+        obstacle = f"it is {value!r} in all {facts.present:,} rows that have one"
+        raise SpecError(f"the target {facts.name!r} cannot be learned: {obstacle}. Remedy: name another --target")
     if facts.type in ("date", "datetime"):
         raise SpecError(
             f"the target {facts.name!r} is a {facts.type}, which no task predicts. Remedy: make a number of it, such "
@@ -126,7 +126,7 @@ def _classes(facts: ColumnFacts, why: str) -> Target:
     )
 
 
-def _typed_counts(facts: ColumnFacts) -> dict[Any, int]:
+def _typed_counts(facts: ColumnFacts) -> dict[Label, int]:
     """Rows by class in the target's own type, in which texts such as ``Yes`` and ``yes`` are one class."""
     if facts.counts is None:
         raise SpecError(
@@ -136,28 +136,28 @@ def _typed_counts(facts: ColumnFacts) -> dict[Any, int]:
     kind = "integer" if facts.type == "float" else facts.type
     assert kind is not None, "a target has a type"
     labels = parsed(pl.Series("label", list(facts.counts)), kind).to_list()
-    counts: dict[Any, int] = {}
+    counts: dict[Label, int] = {}
     for label, rows in sorted(zip(labels, facts.counts.values(), strict=True)):
         counts[label] = counts.get(label, 0) + rows
     return counts
 
 
-def _metric_of(counts: dict[Any, int]) -> tuple[str, str]:
+def _metric_of(counts: dict[Label, int]) -> tuple[str, str]:
     total, rarest = sum(counts.values()), min(counts, key=lambda label: counts[label])
     share = counts[rarest] / total
-    told = f"class {rarest!r} is {share:.1%} of the rows"
+    share_of_rarest = f"class {rarest!r} is {share:.1%} of the rows"
     if len(counts) == 2:
         if share >= EVEN:
-            return "accuracy", f"the classes are about even ({told})"
+            return "accuracy", f"the classes are about even ({share_of_rarest})"
         if share < RARE:
-            return "average_precision", f"{told}: accuracy would reward never naming it"
-        return "roc_auc", f"{told}: accuracy would reward the larger class"
+            return "average_precision", f"{share_of_rarest}: accuracy would reward never naming it"
+        return "roc_auc", f"{share_of_rarest}: accuracy would reward the larger class"
     if share * len(counts) >= EVEN_CLASSES:
-        return "accuracy", f"the classes are about even ({told})"
-    return "balanced_accuracy", f"{told}: accuracy would reward the larger classes"
+        return "accuracy", f"the classes are about even ({share_of_rarest})"
+    return "balanced_accuracy", f"{share_of_rarest}: accuracy would reward the larger classes"
 
 
-def _positive(counts: dict[Any, int]) -> Any:
+def _positive(counts: dict[Label, int]) -> Label:
     """The class that says yes, else the rarer one, else the larger value."""
     order = list(counts)
     return min(counts, key=lambda label: (yes_rank(label), counts[label], -order.index(label)))

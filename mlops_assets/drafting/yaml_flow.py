@@ -1,8 +1,7 @@
-"""Flow style: values as one line of YAML that reads back as the same value."""
+"""YAML flow style: values as one line of YAML that reads back as the same value."""
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 PLAIN = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*([ ./-][A-Za-z0-9_]+)*$")
 WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "nan", "inf"})
@@ -10,12 +9,12 @@ WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", 
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
-def flow(value: Any) -> str:
+def flow(value: object) -> str:
     """``value`` (text, number, truth, list, mapping with text keys) as YAML in one line."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{text(key)}: {flow(one)}" for key, one in value.items()) + "}"
+        return "{" + ", ".join(f"{text(key)}: {flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(flow(one) for one in value) + "]"
+        return "[" + ", ".join(flow(item) for item in value) + "]"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
@@ -36,9 +35,9 @@ def number(value: float) -> str:
     return digits + ("" if "." in digits or not exponent else ".0") + exponent + power
 
 
-def comment(told: str) -> str:
-    """``told`` on one line, without characters that end a comment or that YAML refuses."""
-    return "".join(character if character.isprintable() else " " for character in told).strip()
+def comment(sentence: str) -> str:
+    """``sentence`` on one line, without characters that end a comment or that YAML refuses."""
+    return "".join(character if character.isprintable() else " " for character in sentence).strip()
 
 
 def _escaped(character: str) -> str:

@@ -27,7 +27,7 @@ from mlops_assets.metrics.catalogue import METRICS
 from mlops_assets.metrics.estimate import Estimate
 from mlops_assets.metrics.outcomes import Outcomes, Predictions
 from mlops_assets.model.prediction_intervals import Intervals
-from mlops_assets.model.threshold import Decision
+from mlops_assets.model.threshold import DecisionThreshold
 from mlops_assets.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def assess(
     *,
     intervals: Intervals | None = None,
     intervals_note: str = "",
-    decision: Decision | None = None,
+    decision: DecisionThreshold | None = None,
     predecessors: Sequence[Predecessor] = (),
 ) -> Report:
     """Everything about one model on the test ``rows``; equal inputs give a report with an equal digest.

@@ -16,7 +16,7 @@ from mlops_assets.features.leakage.near_duplicates import no_near_duplicates
 from mlops_assets.features.leakage.overlap import no_overlap
 from mlops_assets.features.leakage.target_leakage import no_leakage, no_target
 from mlops_assets.features.leakage.target_proxy import no_proxy
-from mlops_assets.features.leakage.train_sample import evidence
+from mlops_assets.features.leakage.train_sample import train_sample
 from mlops_assets.features.part_sizes import enough_rows
 from mlops_assets.features.split import Identities, assign
 from mlops_assets.features.transform import feature_kinds, require_row_wise, transform
@@ -54,7 +54,7 @@ class Assembly:
     @property
     def verdicts(self) -> list[Verdict]:
         """Every check of this version; the blocking ones first."""
-        shown = evidence(self.features.loc[self._train], self._outcomes, self.ids.content[self._train], self.spec)
+        shown = train_sample(self.features.loc[self._train], self._outcomes, self.ids.content[self._train], self.spec)
         return [
             self._overlap,
             *self._near_duplicates,

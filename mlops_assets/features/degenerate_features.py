@@ -1,4 +1,4 @@
-"""Degeneracy: features that engineering or a batch spoilt, or that carry nothing."""
+"""Degenerate features: those that engineering or a batch spoilt, or that carry nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -64,12 +64,12 @@ def _defects(name: str, values: pd.Series, train: np.ndarray, complete: np.ndarr
     missing = cells == MISSING if values.dtype == object else np.isnan(cells)
     infinite = np.zeros(len(cells), bool) if values.dtype == object else np.abs(cells) > LARGEST
     gaps, infinities = int((missing & complete).sum()), int(infinite.sum())
-    found = [
+    defects = [
         (infinities > 0, f"{infinities:,} infinite values (beyond ±3.4e38), 0 are allowed"),
         (gaps > 0, f"{gaps:,} empty values in rows without an empty input, 0 are allowed"),
         (width > MAX_RANGE, f"a value {width:.3g} interquartile ranges from the median, {MAX_RANGE:.0e} are allowed"),
     ]
-    reasons = [reason for applies, reason in found if applies]
+    reasons = [reason for applies, reason in defects if applies]
     return [Defect(name, reason) for reason in [*reasons, *_sameness(cells[train], missing[train])]]
 
 

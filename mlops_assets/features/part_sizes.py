@@ -1,4 +1,4 @@
-"""Sufficiency: whether each part holds what the declared gates need to say anything."""
+"""Part sizes: whether each part holds what the declared gates need to say anything."""
 
 import polars as pl
 
@@ -16,12 +16,12 @@ def enough_rows(table: pl.DataFrame, spec: SystemSpec) -> Verdict:
     """
     wanting = [*_absent_classes(table, spec), *_poor_parts(table, spec), *_poor_gates(table, spec)]
     tests = table.filter(pl.col("_part") == "test")
-    told = "; ".join(wanting[:SHOWN]) + (f"; and {len(wanting) - SHOWN} more" if len(wanting) > SHOWN else "")
+    sentence = "; ".join(wanting[:SHOWN]) + (f"; and {len(wanting) - SHOWN} more" if len(wanting) > SHOWN else "")
     return Verdict(
         name="enough_rows",
         outcome="failed" if wanting else "passed",
         severity="warn",
-        reason=told or f"every part is filled; {tests.height:,} test rows, {_needed(spec):,} are needed",
+        reason=sentence or f"every part is filled; {tests.height:,} test rows, {_needed(spec):,} are needed",
         value=tests.height,
         bound=_needed(spec),
         rows=table.height,

@@ -1,4 +1,4 @@
-"""The timeline of a split by time: the oldest rows train, the newest test, one instant is never torn apart."""
+"""The split by time: the oldest rows train, the newest test, one instant is never torn apart."""
 
 from datetime import date, datetime, time
 

@@ -1,4 +1,4 @@
-"""Stratification: a salt, chosen once, under which the hash shares out classes or target deciles evenly."""
+"""Split stratification: a salt, chosen once, under which the hash shares out classes or target deciles evenly."""
 
 from typing import TYPE_CHECKING
 

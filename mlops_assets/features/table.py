@@ -76,12 +76,12 @@ def _open(storage: Storage, version: FeaturesVersion) -> "DeltaTable":
     url = storage.table(version.system, NAME)
     try:
         table = DeltaTable(url, version=version.table_version, storage_options=storage.options or None)
-        found = _digest_at(storage, url, version.table_version)
+        held = _digest_at(storage, url, version.table_version)
     except (DeltaError, TableNotFoundError, FileNotFoundError) as error:
         raise StorageError(f"Version {version.table_version} of {url!r} cannot be read: {error}. {REMEDY}") from error
-    if found != version.digest:
+    if held != version.digest:
         raise StorageError(
-            f"Version {version.table_version} of {url!r} holds {found!r}, not features {version.digest!r}. {REMEDY}"
+            f"Version {version.table_version} of {url!r} holds {held!r}, not features {version.digest!r}. {REMEDY}"
         )
     return table
 

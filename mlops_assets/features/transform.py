@@ -7,7 +7,6 @@ None or NaN among strings is refused by at least one of them.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,7 @@ from mlops_assets.declaration.base import one_of
 from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import SpecError
 from mlops_assets.features.engineering import engineer, require_untouched_input
-from mlops_assets.features.version import FeatureColumn
+from mlops_assets.features.version import FeatureColumn, Kind
 
 MISSING = "missing"
 """Category of an empty cell."""
@@ -111,7 +110,7 @@ def _same(left: pd.Series, right: pd.Series) -> bool:
     return np.allclose(left.to_numpy(), right.to_numpy(), rtol=1e-9, atol=1e-12, equal_nan=True)
 
 
-def _as_declared(values: pd.Series, column: ColumnSpec) -> Any:
+def _as_declared(values: pd.Series, column: ColumnSpec) -> np.ndarray | pd.Series:
     try:
         if column.type == "float" or (column.type == "integer" and column.nullable):
             return values.to_numpy(dtype="float64", na_value=np.nan)
@@ -136,7 +135,7 @@ def _columns_of(made: pd.DataFrame, spec: SystemSpec) -> list[FeatureColumn]:
     return [FeatureColumn(name=str(name), kind=_kind(values, spec)) for name, values in made.items()]
 
 
-def _kind(values: pd.Series, spec: SystemSpec) -> Any:
+def _kind(values: pd.Series, spec: SystemSpec) -> Kind:
     if values.name in spec.features.categorical:
         return "categorical"
     if spec.features.engineer is None and spec.dataset.columns[str(values.name)].type in ("string", "boolean"):
@@ -144,7 +143,7 @@ def _kind(values: pd.Series, spec: SystemSpec) -> Any:
     return _kind_by_dtype(values)
 
 
-def _kind_by_dtype(values: pd.Series) -> Any:
+def _kind_by_dtype(values: pd.Series) -> Kind:
     dtype = values.dtype
     if pd.api.types.is_bool_dtype(dtype) or isinstance(dtype, pd.CategoricalDtype | pd.StringDtype):
         return "categorical"
@@ -167,7 +166,7 @@ def _as_kind(values: pd.Series, column: FeatureColumn) -> np.ndarray:
     return labels[codes]  # an empty cell has code -1: the last label
 
 
-def _label(value: Any, column: FeatureColumn) -> str:
+def _label(value: object, column: FeatureColumn) -> str:
     if isinstance(value, bool | np.bool_):
         return str(bool(value)).lower()
     if isinstance(value, float | np.floating) and float(value).is_integer():

@@ -1,4 +1,4 @@
-"""Scale: whether a batch holds a column in another unit than all the others do, as grams for kilograms."""
+"""Unit changes: whether a batch holds a column in another unit than all the others do, as grams for kilograms."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -22,7 +22,7 @@ def rescaled(rows: pl.DataFrame, spec: SystemSpec) -> list[Defect]:
 
     ``rows`` holds them beside ``_batch``. A column with a declared ``min`` and ``max`` is left to the contract.
     """
-    return [Defect(name, told) for name in _judged(rows, spec) for told in _odd_batches(_sizes(rows, name))]
+    return [Defect(name, message) for name in _judged(rows, spec) for message in _odd_batches(_sizes(rows, name))]
 
 
 def _judged(rows: pl.DataFrame, spec: SystemSpec) -> list[str]:
@@ -56,9 +56,9 @@ def _odd_batches(sizes: pl.DataFrame) -> Iterator[str]:
     for batch in sizes.iter_rows(named=True):
         ratio = batch["median"] / usual["median"]
         if ratio >= FACTOR and batch["low"] > usual["high"]:
-            yield _told(batch, usual["median"], f"{_shown(ratio)} times")
+            yield _message(batch, usual["median"], f"{_shown(ratio)} times")
         elif ratio <= 1 / FACTOR and batch["high"] < usual["low"]:
-            yield _told(batch, usual["median"], f"1/{_shown(1 / ratio)} of")
+            yield _message(batch, usual["median"], f"1/{_shown(1 / ratio)} of")
 
 
 def _typical(sizes: pl.DataFrame, name: str) -> float:
@@ -70,7 +70,7 @@ def _typical(sizes: pl.DataFrame, name: str) -> float:
     return float(ordered[name][int(np.searchsorted(weights, weights[-1] / 2))])
 
 
-def _told(batch: dict[str, Any], usual: float, times: str) -> str:
+def _message(batch: dict[str, Any], usual: float, times: str) -> str:
     name, about = batch["_batch"][:12], _shown(batch["median"])
     return (
         f"batch {name!r} holds values of about {about} in {batch['rows']:,} rows, {times} the usual {_shown(usual)}, "

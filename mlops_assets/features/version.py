@@ -13,6 +13,7 @@ PARTS: tuple[Part, ...] = ("train", "validation", "test", "excluded")
 TRAIN, VALIDATION, TEST, EXCLUDED = range(4)
 """Positions in PARTS: parts of many rows are kept as small integers."""
 Label = bool | int | str
+Kind = Literal["numeric", "categorical"]
 
 
 class FeatureColumn(BaseModel):
@@ -21,7 +22,7 @@ class FeatureColumn(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    kind: Literal["numeric", "categorical"]
+    kind: Kind
 
 
 class SplitPlan(Record):

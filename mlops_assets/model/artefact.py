@@ -1,8 +1,8 @@
-"""The fitted pipeline as a skops file: written, named by its content, and loaded without pickle."""
+"""The artefact: a fitted pipeline as a skops file, written, named by its content, and loaded without pickle."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlops_assets.declaration.base import load_object, one_of
 from mlops_assets.errors import StorageError
@@ -10,6 +10,7 @@ from mlops_assets.model.canonical_content import content_digest
 from mlops_assets.model.prediction import predict
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
@@ -75,10 +76,10 @@ def load(path: str | Path, expected_digest: str, declared: Sequence[str] = ()) -
     import skops.io
 
     data = Path(path).read_bytes()
-    found = content_digest(data)
-    if found != expected_digest:
+    stored = content_digest(data)
+    if stored != expected_digest:
         raise StorageError(
-            f"{str(path)!r} holds the artefact {found}, not {expected_digest}. "
+            f"{str(path)!r} holds the artefact {stored}, not {expected_digest}. "
             "Remedy: restore the file that was logged, or materialise the model again."
         )
     return skops.io.loads(data, trusted=_trusted(data, declared, str(path)))
@@ -115,7 +116,7 @@ def verify(
         )
 
 
-def _same_bits(stored: Any, fitted: Any) -> bool:
+def _same_bits(stored: "np.ndarray | None", fitted: "np.ndarray | None") -> bool:
     if stored is None or fitted is None:
         return stored is fitted
     if stored.dtype != fitted.dtype or stored.shape != fitted.shape:
@@ -126,8 +127,8 @@ def _same_bits(stored: Any, fitted: Any) -> bool:
 def _trusted(data: bytes, declared: Sequence[str], name: str) -> list[str]:
     import skops.io
 
-    found = skops.io.get_untrusted_types(data=data)
-    foreign = set(found) - TRUSTED
+    types = skops.io.get_untrusted_types(data=data)
+    foreign = set(types) - TRUSTED
     # The declared classes are imported only when the file holds something beyond the list.
     foreign -= {_type_name(path) for path in declared} if foreign else set()
     if foreign:
@@ -135,7 +136,7 @@ def _trusted(data: bytes, declared: Sequence[str], name: str) -> list[str]:
             f"The artefact {name!r} holds types that are not trusted: {one_of(foreign)}. Remedy: use an estimator "
             "whose parts are scikit-learn's, XGBoost's, LightGBM's or CatBoost's, or declare the type's own class."
         )
-    return found
+    return types
 
 
 def _type_name(path: str) -> str:

@@ -10,7 +10,6 @@ import io
 import json
 import zlib
 from collections.abc import Iterator
-from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from mlops_assets.errors import StorageError
@@ -37,7 +36,7 @@ class _Content:
 
     def __init__(self, archive: ZipFile) -> None:
         self.archive = archive
-        self.seen: dict[Any, str] = {}
+        self.seen: dict[object, str] = {}
         self.members: dict[str, str] = {}
 
     def digest(self) -> str:
@@ -45,31 +44,31 @@ class _Content:
         loose = sorted(set(self.archive.namelist()) - {"schema.json", *self.members})
         return _sha256([tree, *(f"{name}={self._member(name)}" for name in loose)])
 
-    def _value(self, value: Any) -> str:
+    def _value(self, value: object) -> str:
         if isinstance(value, dict):
             return self._node(value) if isinstance(value.get("__loader__"), str) else self._mapping(value)
         if isinstance(value, list):
             return _sha256(["list", *map(self._value, value)])
         return json.dumps(value)
 
-    def _mapping(self, value: dict[str, Any]) -> str:
+    def _mapping(self, value: dict[str, object]) -> str:
         return _sha256(["dict", *(f"{json.dumps(key)}:{self._value(item)}" for key, item in value.items())])
 
-    def _node(self, state: dict[str, Any]) -> str:
+    def _node(self, state: dict[str, object]) -> str:
         """Digest of one state. Loading reads only the first state of an id, so all of one id must be equal."""
-        found = _sha256(["node", *self._parts(state)])
+        digest = _sha256(["node", *self._parts(state)])
         key = state.get("__id__")
-        if key is not None and self.seen.setdefault(key, found) != found:
+        if key is not None and self.seen.setdefault(key, digest) != digest:
             raise StorageError(f"The artefact is not a skops file: two different states have the id {key!r}")
-        return found
+        return digest
 
-    def _parts(self, state: dict[str, Any]) -> Iterator[str]:
+    def _parts(self, state: dict[str, object]) -> Iterator[str]:
         unordered = state["__loader__"] == "SetNode"
         for key in sorted(state.keys() - {"__id__"}):
             value = state[key]
             if key == "file" and isinstance(value, str):
                 yield f"file:{self._member(value)}"
-            elif key == "content" and unordered:
+            elif key == "content" and unordered and isinstance(value, list):
                 yield _sha256(["set", *sorted(map(self._value, value))])
             else:
                 yield f"{key}:{self._value(value)}"

@@ -1,8 +1,9 @@
-"""Traces of machine and moment that fitting leaves in a model; without them equal rows give equal artefacts."""
+"""Determinism: without the traces of machine and moment that fitting leaves, equal rows give equal artefacts."""
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
     from sklearn.pipeline import Pipeline
 
 
@@ -15,17 +16,17 @@ def remove_traces(pipeline: "Pipeline") -> None:
         _forget_the_moment(estimator)
 
 
-def _predict_in_order(estimator: Any) -> None:
+def _predict_in_order(estimator: "BaseEstimator") -> None:
     """Threads add up a forest's votes in the order they finish: declared jobs are for fitting only."""
     ours = type(estimator).__module__.startswith("sklearn.")
     if ours and estimator.get_params(deep=False).get("n_jobs") is not None:
         estimator.set_params(n_jobs=None)
 
 
-def _forget_cores(estimator: Any) -> None:
+def _forget_cores(estimator: object) -> None:
     """Histogram boosting notes the number of cores in a part that only fitting uses."""
-    if hasattr(estimator, "_bin_mapper"):
-        estimator._bin_mapper.n_threads = 1
+    if mapper := getattr(estimator, "_bin_mapper", None):
+        mapper.n_threads = 1
 
 
 def _forget_the_moment(estimator: Any) -> None:

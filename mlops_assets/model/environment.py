@@ -15,8 +15,8 @@ LOADING = ("numpy", "pandas", "scikit-learn", "scipy", "skops")
 
 def environment_lock() -> str:
     """Every installed distribution as ``name==version``, one a line, sorted."""
-    found = {(dist.name.lower().replace("_", "-"), dist.version) for dist in metadata.distributions() if dist.name}
-    return "\n".join(f"{name}=={version}" for name, version in sorted(found)) + "\n"
+    installed = {(dist.name.lower().replace("_", "-"), dist.version) for dist in metadata.distributions() if dist.name}
+    return "\n".join(f"{name}=={version}" for name, version in sorted(installed)) + "\n"
 
 
 def requirements(estimator: str) -> list[str]:

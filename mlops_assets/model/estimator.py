@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlops_assets.declaration.base import load_object, one_of
 from mlops_assets.errors import SpecError
@@ -18,7 +18,7 @@ DEFAULTS = {
     "regression": "sklearn.ensemble.HistGradientBoostingRegressor",
 }
 
-QUIET: dict[str, dict[str, Any]] = {
+QUIET: dict[str, dict[str, object]] = {
     "catboost": {"allow_writing_files": False, "verbose": 0},
     "lightgbm": {"verbose": -1},
 }
@@ -57,7 +57,7 @@ def make_estimator(spec: "SystemSpec") -> "BaseEstimator":
         raise SpecError(f"{where}: {kind.__name__} refuses {spec.model.params!r}: {error}") from error
 
 
-def effective_params(spec: "SystemSpec") -> dict[str, Any]:
+def effective_params(spec: "SystemSpec") -> dict[str, object]:
     """Declared parameters, and the seed under each name the estimator has for one."""
     kind = _estimator_class(spec)
     known = parameter_names(kind)
@@ -69,11 +69,11 @@ def make_transformer(spec: "SystemSpec") -> "BaseEstimator":
     """The unfitted declared transformer; frames come out of it where it can give them."""
     path = spec.model.transformer
     where = f"{spec.name}: model.transformer"
-    kind: Any = load_object(path or "", where)
-    if not (inspect.isclass(kind) and hasattr(kind, "fit") and hasattr(kind, "transform")):
+    kind = load_object(path or "", where)
+    if not _is_class_with(kind, "fit", "transform"):
         raise SpecError(f"{where}: {path!r} is not a scikit-learn transformer class (it needs fit and transform)")
     try:
-        transformer: Any = kind()
+        transformer = kind()
     except TypeError as error:
         raise SpecError(f"{where}: {path!r} cannot be made without arguments: {error}") from error
     return transformer.set_output(transform="pandas") if hasattr(transformer, "set_output") else transformer
@@ -88,13 +88,17 @@ def parameter_names(kind: type) -> set[str]:
     return names
 
 
-def _estimator_class(spec: "SystemSpec") -> Any:
+def _estimator_class(spec: "SystemSpec") -> "type[BaseEstimator]":
     path = estimator_path(spec)
     where = f"{spec.name}: model.estimator"
     kind = load_object(path, where)
-    if not (inspect.isclass(kind) and all(hasattr(kind, verb) for verb in ("fit", "predict", "get_params"))):
+    if not _is_class_with(kind, "fit", "predict", "get_params"):
         raise SpecError(f"{where}: {path!r} is not a scikit-learn estimator class (it needs fit, predict, get_params)")
     return kind
+
+
+def _is_class_with(kind: object, *methods: str) -> bool:
+    return inspect.isclass(kind) and all(hasattr(kind, method) for method in methods)
 
 
 def _lightgbm_names(kind: type) -> set[str]:
@@ -106,7 +110,7 @@ def _lightgbm_names(kind: type) -> set[str]:
     return set(aliases).union(*aliases.values())
 
 
-def _check_names(where: str, kind: type, params: Mapping[str, Any]) -> None:
+def _check_names(where: str, kind: type, params: Mapping[str, object]) -> None:
     known = parameter_names(kind)
     for name in params:
         if name not in known:
@@ -120,9 +124,9 @@ def _check_task(spec: "SystemSpec", estimator: "BaseEstimator") -> None:
 
     fits = is_classifier if spec.task == "classification" else is_regressor
     if not fits(estimator):
-        wanted = "classifier" if spec.task == "classification" else "regressor"
+        required = "classifier" if spec.task == "classification" else "regressor"
         raise SpecError(
-            f"{spec.name}: model.estimator: {estimator_path(spec)!r} is not a {wanted}, "
+            f"{spec.name}: model.estimator: {estimator_path(spec)!r} is not a {required}, "
             f"which the task {spec.task!r} needs"
         )
 

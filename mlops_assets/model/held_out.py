@@ -1,4 +1,4 @@
-"""Validation: the rows on which a fitted pipeline is calibrated, its threshold chosen and its intervals fitted."""
+"""Held-out rows: the validation rows on which a model is calibrated, its threshold chosen, its intervals fitted."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ REMEDY = "Remedy: a larger features.split.validation, or land more rows"
 
 
 @dataclass(frozen=True, eq=False)
-class Validation:
+class HeldOut:
     """Which of the validation ``rows`` serve what; none of them is a row that the pipeline was fitted on."""
 
     features: "FeaturesVersion"
@@ -44,7 +44,7 @@ class Validation:
         return self.rows if mask is None else self.rows.loc[mask]
 
 
-def validation_of(spec: "SystemSpec", features: "FeaturesVersion", rows: pd.DataFrame) -> Validation:
+def held_out_rows(spec: "SystemSpec", features: "FeaturesVersion", rows: pd.DataFrame) -> HeldOut:
     """What the declared model may use each validation row for.
 
     With recalibration and intervals the rows are halved by a hash of their identity, so that rows which belong
@@ -59,7 +59,7 @@ def validation_of(spec: "SystemSpec", features: "FeaturesVersion", rows: pd.Data
     halved = model.calibration != "none" and model.intervals is not None and len(rows) > 0
     first = _first_half(rows) if halved else every
     second = ~first if halved else every
-    validation = Validation(features, rows, first, second)
+    validation = HeldOut(features, rows, first, second)
     if model.calibration != "none":
         _check_enough(f"model.calibration {model.calibration!r}", validation, first)
     if model.threshold:
@@ -102,7 +102,7 @@ def _check_part(features: "FeaturesVersion", rows: pd.DataFrame) -> None:
         raise TrainingError(f"{features.system}: calibrating takes validation rows only; also given: {one_of(others)}")
 
 
-def _check_enough(what: str, validation: Validation, mask: np.ndarray) -> None:
+def _check_enough(what: str, validation: HeldOut, mask: np.ndarray) -> None:
 
     features, rows = validation.features, int(mask.sum())
     if rows < FEWEST_ROWS:
@@ -113,10 +113,10 @@ def _check_enough(what: str, validation: Validation, mask: np.ndarray) -> None:
         raise TrainingError(
             f"{features.system}: {what}: {one_of(foreign) or 'an empty cell'} is not a class of {features.target!r}"
         )
-    found = {label: int((truth == label).sum()) for label in features.classes or ()}
-    few = {label: count for label, count in found.items() if count < FEWEST_OF_A_CLASS}
+    counts = {label: int((truth == label).sum()) for label in features.classes or ()}
+    few = {label: count for label, count in counts.items() if count < FEWEST_OF_A_CLASS}
     if few:
-        told = ", ".join(f"{count} of class {label}" for label, count in few.items())
+        held = ", ".join(f"{count} of class {label}" for label, count in few.items())
         raise TrainingError(
-            f"{features.system}: {what} needs {FEWEST_OF_A_CLASS} validation rows of every class, has {told}. {REMEDY}"
+            f"{features.system}: {what} needs {FEWEST_OF_A_CLASS} validation rows of every class, has {held}. {REMEDY}"
         )

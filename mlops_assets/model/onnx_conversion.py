@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from mlops_assets.errors import MlopsError
+from mlops_assets.model.onnx_operators import OPSETS, converters, register_booster, shapes
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto
+    from onnx import ModelProto
+    from sklearn.base import BaseEstimator
+    from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline
 
-OPSETS = {"": 21, "ai.onnx.ml": 3}
 SINGLE_PRECISION = ("sklearn.ensemble._forest", "sklearn.ensemble._gb", "sklearn.tree.", "xgboost.")
 """Estimators that compare their inputs as 32-bit floats."""
 
@@ -47,36 +49,37 @@ def to_onnx(pipeline: "Pipeline") -> "ModelProto":
     return model
 
 
-def _convert(pipeline: "Pipeline") -> Any:
+def _convert(pipeline: "Pipeline") -> "ModelProto":
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import DoubleTensorType, StringTensorType
     from sklearn.pipeline import Pipeline
 
     preparation, estimator = pipeline.named_steps["prepare"], _innermost(pipeline.named_steps["estimator"])
-    _register_booster(estimator)
+    register_booster(estimator)
     kinds = _kinds(preparation)
     inputs = [
         (f"c{index}", (StringTensorType if kind == "categorical" else DoubleTensorType)([None, 1]))
         for index, kind in enumerate(kinds.values())
     ]
     steps = [("prepare", _with_inputs(preparation, list(kinds))), *_cast(estimator), ("estimator", estimator)]
-    return convert_sklearn(
+    model = convert_sklearn(
         Pipeline(steps),
         name="pipeline",
         initial_types=inputs,
         options={id(estimator): {"zipmap": False}} if hasattr(estimator, "predict_proba") else None,
         target_opset=OPSETS,
-        custom_conversion_functions=_converters(),
-        custom_shape_calculators=_shapes(),
+        custom_conversion_functions=converters(),
+        custom_shape_calculators=shapes(),
     )
+    return cast("ModelProto", model)
 
 
-def _innermost(estimator: Any) -> Any:
+def _innermost(estimator: Any) -> "BaseEstimator":
     """The estimator that answers with the positions of labels, where the pipeline wraps one to give labels."""
     return estimator.estimators_[0] if gives_positions(estimator) else estimator
 
 
-def gives_positions(estimator: Any) -> bool:
+def gives_positions(estimator: "BaseEstimator") -> bool:
     """Whether the estimator is a soft vote of one, which only encodes and decodes labels."""
     from sklearn.ensemble import VotingClassifier
 
@@ -89,7 +92,7 @@ def _kinds(preparation: Any) -> dict[str, str]:
     return {name: kinds[name] for name in preparation.feature_names_in_ if name in kinds}
 
 
-def _with_inputs(preparation: Any, names: list[str]) -> Any:
+def _with_inputs(preparation: "ColumnTransformer", names: list[str]) -> "ColumnTransformer":
     """The same fitted preparation on inputs ``c0`` …: ONNX names allow less than column names do.
 
     Filling empty categories is left to whoever gives the inputs, for ONNX has no empty text.
@@ -105,101 +108,12 @@ def _with_inputs(preparation: Any, names: list[str]) -> Any:
     return changed
 
 
-def _cast(estimator: Any) -> list[tuple[str, Any]]:
+def _cast(estimator: "BaseEstimator") -> "list[tuple[str, BaseEstimator]]":
     from skl2onnx.sklapi import CastTransformer
 
     if not f"{type(estimator).__module__}.".startswith(SINGLE_PRECISION):
         return []
     return [("single", CastTransformer(dtype=np.float32)), ("double", CastTransformer(dtype=cast(Any, np.float64)))]
-
-
-def _converters() -> dict[type, Any]:
-    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-    from sklearn.impute import SimpleImputer
-
-    return {
-        SimpleImputer: _convert_imputer,
-        HistGradientBoostingClassifier: _convert_histogram_boosting,
-        HistGradientBoostingRegressor: _convert_histogram_boosting,
-    }
-
-
-def _shapes() -> dict[type, Any]:
-    from sklearn.impute import SimpleImputer
-
-    return {SimpleImputer: _imputer_shape}
-
-
-def _imputer_shape(operator: Any) -> None:
-    given = operator.inputs[0].type
-    operator.outputs[0].type = type(given)([None, given.shape[1]])
-
-
-def _convert_imputer(scope: Any, operator: Any, container: Any) -> None:
-    from onnx import TensorProto
-
-    fill, empty = scope.get_unique_variable_name("fill"), scope.get_unique_variable_name("empty")
-    values = operator.raw_operator.statistics_.astype(float).tolist()
-    given, filled = operator.inputs[0].full_name, operator.outputs[0].full_name
-    container.add_initializer(fill, TensorProto.DOUBLE, [1, len(values)], values)
-    container.add_node("IsNaN", [given], [empty], name=scope.get_unique_operator_name("IsNaN"), op_version=13)
-    container.add_node("Where", [empty, fill, given], [filled], name=scope.get_unique_operator_name("Where"))
-
-
-def _convert_histogram_boosting(scope: Any, operator: Any, container: Any) -> None:
-    from skl2onnx.operator_converters import random_forest
-
-    classifier = hasattr(operator.raw_operator, "classes_")
-    convert, kind = (
-        (random_forest.convert_sklearn_random_forest_classifier, "TreeEnsembleClassifier")
-        if classifier
-        else (random_forest.convert_sklearn_random_forest_regressor_converter, "TreeEnsembleRegressor")
-    )
-    convert(scope, operator, _InDoubles(container), op_type=kind, op_version=OPSETS["ai.onnx.ml"])
-
-
-def _convert_lightgbm(scope: Any, operator: Any, container: Any) -> None:
-    from onnxmltools.convert.lightgbm.operator_converters import LightGbm
-
-    LightGbm.convert_lightgbm(scope, operator, _InDoubles(container))
-
-
-def _convert_xgboost(scope: Any, operator: Any, container: Any) -> None:
-    from onnxmltools.convert.xgboost.operator_converters import XGBoost
-
-    XGBoost.convert_xgboost(scope, operator, container)
-
-
-class _InDoubles:
-    """A container in which thresholds and leaves of trees keep the double precision that converters give them."""
-
-    def __init__(self, container: Any) -> None:
-        self.container = container
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.container, name)
-
-    def add_node(self, op_type: str, *arguments: Any, **attributes: Any) -> None:
-
-        if not op_type.startswith("TreeEnsemble"):
-            self.container.add_node(op_type, *arguments, **attributes)
-            return
-        names = {"nodes_values", "class_weights", "target_weights", "base_values"} & attributes.keys()
-        doubles = {name: np.asarray(attributes.pop(name), dtype=np.float64).ravel() for name in sorted(names)}
-        attributes.pop("nodes_hitrates")
-        tracks = "nodes_missing_value_tracks_true"
-        attributes[tracks] = [int(value) for value in attributes[tracks]]
-        self.container.add_node(op_type, *arguments, **{**attributes, "op_version": OPSETS["ai.onnx.ml"]})
-        _store_as_doubles(self.container.nodes[-1], doubles)
-
-
-def _store_as_doubles(node: "NodeProto", values: dict[str, Any]) -> None:
-    from onnx import helper, numpy_helper
-
-    node.attribute.extend(
-        helper.make_attribute(f"{name}_as_tensor", numpy_helper.from_array(value, name))
-        for name, value in values.items()
-    )
 
 
 def _answer_in_doubles(model: "ModelProto") -> None:
@@ -227,23 +141,3 @@ def _describe(model: "ModelProto", pipeline: "Pipeline") -> None:
     }
     model.opset_import.sort(key=lambda opset: opset.domain)  # skl2onnx leaves the order to chance
     helper.set_model_props(model, {name: json.dumps(value) for name, value in facts.items()})
-
-
-def _register_booster(estimator: Any) -> None:
-    """Tell skl2onnx of the converters that onnxmltools has for boosters."""
-    library = type(estimator).__module__.split(".")[0]
-    if library not in ("lightgbm", "xgboost"):
-        return
-    from skl2onnx import update_registered_converter
-    from skl2onnx.common import shape_calculator
-
-    classifier = hasattr(estimator, "classes_")
-    update_registered_converter(
-        type(estimator),
-        type(estimator).__name__,
-        shape_calculator.calculate_linear_classifier_output_shapes
-        if classifier
-        else shape_calculator.calculate_linear_regressor_output_shapes,
-        _convert_xgboost if library == "xgboost" else _convert_lightgbm,
-        options={"zipmap": [True, False, "columns"], "nocl": [True, False]} if classifier else {"split": None},
-    )

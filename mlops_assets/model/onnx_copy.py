@@ -3,7 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,8 @@ from mlops_assets.model.recalibration import is_ruled
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
     from sklearn.pipeline import Pipeline
+
+    from mlops_assets.features.version import Label
 
 TOLERANCE = 1e-5
 """Largest allowed difference: of a probability, or of a predicted value relative to its size."""
@@ -76,7 +78,8 @@ def score(path: str | Path, rows: pd.DataFrame) -> Predictions:
         for index, (name, kind) in enumerate(json.loads(facts["features"]).items())
     }
     # A feature that the converted graph never reads is no input of it.
-    answers: list[Any] = list(session.run(None, {node.name: inputs[node.name] for node in session.get_inputs()}))
+    read = {node.name: inputs[node.name] for node in session.get_inputs()}
+    answers = cast("list[np.ndarray]", session.run(None, read))
     classes = json.loads(facts["classes"])
     if not classes:
         return Predictions(answers[0].ravel())
@@ -126,8 +129,8 @@ def _column(cells: pd.Series, kind: str) -> np.ndarray:
     return cells.where(cells.notna(), MISSING).astype(str).to_numpy(dtype=object).reshape(-1, 1)
 
 
-def _labels(found: np.ndarray, classes: list[Any], positions: bool) -> np.ndarray:
+def _labels(answers: np.ndarray, classes: "list[Label]", positions: bool) -> np.ndarray:
     """Labels in the classes' own type: ONNX knows booleans as integers."""
 
     kind = {bool: np.bool_, int: np.int64}.get(type(classes[0]), np.object_)
-    return np.array(classes, dtype=kind)[found] if positions else found.astype(kind)
+    return np.array(classes, dtype=kind)[answers] if positions else answers.astype(kind)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sklearn.base import BaseEstimator
-    from sklearn.compose import ColumnTransformer
+    from sklearn.compose import ColumnTransformer, make_column_selector
     from sklearn.pipeline import Pipeline
 
     from mlops_assets.declaration.spec import SystemSpec
@@ -103,7 +103,7 @@ def _pipeline(
     from sklearn.pipeline import Pipeline
 
     numeric = spec.model.numeric.model_copy(update={"scale": scale, "impute": impute or spec.model.numeric.impute})
-    steps: list[tuple[str, Any]] = [("transform", make_transformer(spec))] if spec.model.transformer else []
+    steps: list[tuple[str, BaseEstimator]] = [("transform", make_transformer(spec))] if spec.model.transformer else []
     columns = None if spec.model.transformer else features.columns
     steps.append(("prepare", _preparation(numeric, spec.model.categorical, columns)))
     return Pipeline([*steps, ("estimator", estimator)])
@@ -121,7 +121,7 @@ def _preparation(
     return ColumnTransformer([part for part in parts if part[2]], sparse_threshold=0)
 
 
-def _selection(columns: "list[FeatureColumn] | None", kind: str) -> Any:
+def _selection(columns: "list[FeatureColumn] | None", kind: str) -> "list[str] | make_column_selector":
     """Names of the columns of a kind; by type where a transformer decides what columns there are."""
     from sklearn.compose import make_column_selector
 
@@ -138,7 +138,7 @@ def _numeric(spec: "NumericSpec") -> "Pipeline | str":
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import RobustScaler, StandardScaler
 
-    steps: list[tuple[str, Any]] = []
+    steps: list[tuple[str, BaseEstimator]] = []
     if spec.impute != "none":
         # A column that is empty in training stays, so that the number of inputs never depends on the data.
         steps.append(("impute", SimpleImputer(strategy=spec.impute, keep_empty_features=True)))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 def predict(pipeline: Any, rows: "pd.DataFrame") -> Predictions:
     """Predictions of a fitted scikit-learn pipeline for ``rows``."""
     values = pipeline.predict(rows)
-    if not hasattr(pipeline, "classes_"):
+    classes, predict_proba = (getattr(pipeline, name, None) for name in ("classes_", "predict_proba"))
+    if classes is None:
         return Predictions(values)
-    probabilities = pipeline.predict_proba(rows) if hasattr(pipeline, "predict_proba") else None
-    return Predictions(values, probabilities, tuple(pipeline.classes_.tolist()))
+    return Predictions(values, predict_proba(rows) if predict_proba else None, tuple(classes.tolist()))

@@ -1,4 +1,4 @@
-"""Intervals: how far the truth may lie from a prediction, as thresholds that validation rows gave and JSON stores."""
+"""Prediction intervals: how far the truth may lie, as thresholds that validation rows gave and JSON stores."""
 
 import hashlib
 from collections import Counter
@@ -99,7 +99,7 @@ class Intervals(BaseModel):
     def _thresholds(self, segments: "np.ndarray | list[str]") -> "np.ndarray":
         import numpy as np
 
-        known = {one.segment: one.threshold for one in self.own}
+        known = {segment.segment: segment.threshold for segment in self.own}
         return np.array([known.get(segment, self.threshold) for segment in segments], dtype=np.float64)
 
 
@@ -125,8 +125,8 @@ def fit_intervals(
     scores = _scores(declared, predictions, truth)
     limit = threshold(scores, declared.coverage)
     if limit is None:
-        told = f"intervals of {declared.coverage:.0%} coverage need {rows_needed(declared.coverage)}"
-        raise NotEvaluated(f"{len(truth)} validation rows, {told}")
+        requirement = f"intervals of {declared.coverage:.0%} coverage need {rows_needed(declared.coverage)}"
+        raise NotEvaluated(f"{len(truth)} validation rows, {requirement}")
     edges = [] if predictions.classes else quantile_edges(predictions.values).tolist()
     return Intervals(
         coverage=declared.coverage,
@@ -146,10 +146,10 @@ def read_intervals(path: str | Path, expected_digest: str) -> Intervals:
         StorageError: if the file is not the one that was logged.
     """
     text = Path(path).read_bytes()
-    found = hashlib.sha256(text).hexdigest()
-    if found != expected_digest:
+    digest = hashlib.sha256(text).hexdigest()
+    if digest != expected_digest:
         raise StorageError(
-            f"{str(path)!r} holds the intervals {found}, not {expected_digest}. "
+            f"{str(path)!r} holds the intervals {digest}, not {expected_digest}. "
             "Remedy: restore the file that was logged, or materialise the model again."
         )
     return Intervals.model_validate_json(text)
@@ -222,9 +222,9 @@ def _own(
 ) -> list[OwnThreshold]:
     if segments is None:
         return []
-    rows, found = Counter(segments), mondrian_thresholds(scores, segments, declared.coverage)
+    rows, limits = Counter(segments), mondrian_thresholds(scores, segments, declared.coverage)
     return [
         OwnThreshold(segment=segment, rows=rows[segment], threshold=limit)
-        for segment, limit in sorted(found.items())
+        for segment, limit in sorted(limits.items())
         if limit is not None
     ]

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from sklearn.base import BaseEstimator
     from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.frozen import FrozenEstimator
     from sklearn.pipeline import Pipeline
 
 Method = Literal["sigmoid", "isotonic", "temperature"]
@@ -31,21 +33,21 @@ def recalibrated(pipeline: "Pipeline", method: Method, inputs: "pd.DataFrame", t
     return with_last_step(pipeline, calibrated)
 
 
-def with_last_step(pipeline: "Pipeline", step: Any) -> "Pipeline":
+def with_last_step(pipeline: "Pipeline", step: "BaseEstimator") -> "Pipeline":
     """The same fitted preparation before another fitted last step."""
     from sklearn.pipeline import Pipeline
 
     return Pipeline([*pipeline.steps[:-1], (pipeline.steps[-1][0], step)])
 
 
-def is_ruled(step: Any) -> bool:
+def is_ruled(step: object) -> bool:
     """Whether a last step recalibrates, or decides by a threshold, what a fitted estimator says."""
     from sklearn.frozen import FrozenEstimator
 
     return isinstance(getattr(step, "estimator", None), FrozenEstimator)
 
 
-def unfitted(estimator: Any) -> Any:
+def unfitted(estimator: "BaseEstimator") -> "FrozenEstimator":
     """What a wrapper names as its parameter: the fitted copy is an attribute already, and would be stored twice."""
     from sklearn.base import clone
     from sklearn.frozen import FrozenEstimator

@@ -1,4 +1,4 @@
-"""Did the model learn anything? A constant guess is the yardstick."""
+"""The sanity check: did the model learn anything? A constant guess is the yardstick."""
 
 from typing import TYPE_CHECKING
 

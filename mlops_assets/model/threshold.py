@@ -1,7 +1,7 @@
-"""Decision: the probability from which a row is called positive, chosen on validation rows."""
+"""The decision threshold: the probability from which a row is called positive, chosen on validation rows."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
@@ -9,6 +9,7 @@ from mlops_assets.model.recalibration import unfitted, with_last_step
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from sklearn.pipeline import Pipeline
 
     from mlops_assets.metrics.confusion import ConfusionCounts
@@ -19,7 +20,7 @@ ROUNDING = 1e-12
 """Values that differ by less are equal: they are sums of the same counts in another order."""
 
 
-class Decision(BaseModel):
+class DecisionThreshold(BaseModel):
     """A threshold, and what it reached on the rows it was chosen on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,7 +49,7 @@ class Decision(BaseModel):
 
 def choose(
     declared: "ThresholdSpec", probabilities: "np.ndarray", truth: "np.ndarray", positive: bool | int | str
-) -> Decision:
+) -> DecisionThreshold:
     """The best threshold for these rows; of several the one nearest 0.5, of two equally near the lower.
 
     ``probabilities`` of the positive class and ``truth`` (whether a row is of it) have shape (n,). Looked at are 0.5
@@ -71,7 +72,7 @@ def choose(
     tied = np.flatnonzero(signed >= np.nanmax(signed) - ROUNDING)
     best = tied[np.argmin(np.abs(thresholds[tied] - USUAL))]
     usual = float(values[np.searchsorted(thresholds, USUAL)])
-    return Decision(
+    return DecisionThreshold(
         threshold=float(thresholds[best]),
         positive=positive,
         objective=declared.name,
@@ -96,7 +97,9 @@ def candidates(probabilities: "np.ndarray") -> "np.ndarray":
     return np.unique(np.append(np.where(middle > low, middle, high), np.asarray(USUAL, dtype=seen.dtype)))
 
 
-def deciding(pipeline: "Pipeline", decision: Decision, inputs: Any, truth: "np.ndarray") -> "Pipeline":
+def deciding(
+    pipeline: "Pipeline", decision: DecisionThreshold, inputs: "pd.DataFrame", truth: "np.ndarray"
+) -> "Pipeline":
     """The fitted pipeline, its ``predict`` ruled by the threshold; probabilities stay as they are."""
     from sklearn.frozen import FrozenEstimator
     from sklearn.model_selection import FixedThresholdClassifier

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,13 +14,13 @@ from mlops_assets.declaration.base import one_of
 from mlops_assets.errors import NotEvaluated, TrainingError
 from mlops_assets.model.determinism import remove_traces
 from mlops_assets.model.estimator import effective_params, estimator_path
-from mlops_assets.model.held_out import Validation, positive_class, validation_of
+from mlops_assets.model.held_out import HeldOut, held_out_rows, positive_class
 from mlops_assets.model.pipeline import make_baselines, make_pipeline
 from mlops_assets.model.prediction import predict
 from mlops_assets.model.prediction_intervals import Intervals, fit_intervals
 from mlops_assets.model.recalibration import recalibrated
 from mlops_assets.model.target import target_values
-from mlops_assets.model.threshold import Decision, choose, deciding
+from mlops_assets.model.threshold import DecisionThreshold, choose, deciding
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -38,14 +38,14 @@ class Trained:
     """``simple`` (majority or mean) and ``linear``, fitted on the same rows."""
     estimator: str
     """Dotted path."""
-    params: dict[str, Any]
+    params: dict[str, object]
     seed: int
     rows: int
     seconds: float
     """Wall time of fitting the pipeline, without the baselines."""
     calibration_rows: int = 0
     """Validation rows that recalibrated the probabilities."""
-    decision: Decision | None = None
+    decision: DecisionThreshold | None = None
     """The threshold that ``pipeline`` decides by, where one is declared."""
     intervals: Intervals | None = None
     intervals_note: str = ""
@@ -67,7 +67,7 @@ def train(
     _check_rows(features, rows)
     if spec.model.target_transform == "log" and features.classes is None:
         _check_positive(features, rows)
-    held_out = validation_of(spec, features, rows.iloc[:0] if validation is None else validation)
+    held_out = held_out_rows(spec, features, rows.iloc[:0] if validation is None else validation)
     inputs, target = rows[features.names], _target(features, rows)
     pipeline = make_pipeline(spec, features)
     started = time.perf_counter()
@@ -105,14 +105,14 @@ def one_blas_thread() -> Iterator[None]:
         yield
 
 
-def _recalibrated(spec: "SystemSpec", pipeline: "Pipeline", held_out: Validation) -> "Pipeline":
+def _recalibrated(spec: "SystemSpec", pipeline: "Pipeline", held_out: HeldOut) -> "Pipeline":
     method, mask = spec.model.calibration, held_out.calibration
     if method == "none":
         return pipeline
     return recalibrated(pipeline, method, held_out.inputs(mask), held_out.truth(mask))
 
 
-def _decision(spec: "SystemSpec", pipeline: "Pipeline", held_out: Validation) -> Decision | None:
+def _decision(spec: "SystemSpec", pipeline: "Pipeline", held_out: HeldOut) -> DecisionThreshold | None:
     if spec.model.threshold is None:
         return None
     positive = positive_class(spec, held_out.features)
@@ -120,7 +120,7 @@ def _decision(spec: "SystemSpec", pipeline: "Pipeline", held_out: Validation) ->
     return choose(spec.model.threshold, probabilities, held_out.truth() == positive, positive)
 
 
-def _intervals(spec: "SystemSpec", pipeline: "Pipeline", held_out: Validation) -> tuple[Intervals | None, str]:
+def _intervals(spec: "SystemSpec", pipeline: "Pipeline", held_out: HeldOut) -> tuple[Intervals | None, str]:
     """Fitted before a threshold rules the labels: sets are made of probabilities, which it leaves as they are."""
     declared, rows = spec.model.intervals, held_out.chosen(held_out.intervals)
     if declared is None:
@@ -130,10 +130,10 @@ def _intervals(spec: "SystemSpec", pipeline: "Pipeline", held_out: Validation) -
     column = rows.get(f"@{declared.by}")
     try:
         predictions = predict(pipeline, held_out.inputs(held_out.intervals))
-        found = fit_intervals(declared, predictions, held_out.truth(held_out.intervals), column)
+        intervals = fit_intervals(declared, predictions, held_out.truth(held_out.intervals), column)
     except NotEvaluated as reason:
         return None, str(reason)
-    return found, f"{found.coverage:.0%} coverage, fitted on {found.rows} validation rows"
+    return intervals, f"{intervals.coverage:.0%} coverage, fitted on {intervals.rows} validation rows"
 
 
 def _check_rows(features: "FeaturesVersion", rows: pd.DataFrame) -> None:
@@ -144,8 +144,8 @@ def _check_rows(features: "FeaturesVersion", rows: pd.DataFrame) -> None:
         raise TrainingError(f"{features.system}: there are no rows to train on")
     others = rows.loc[rows["_part"] != "train", "_part"]
     if len(others):
-        found = dict(Counter(others.astype(str)))
-        raise TrainingError(f"{features.system}: only train rows may train a model; also given: {found}")
+        counts = dict(Counter(others.astype(str)))
+        raise TrainingError(f"{features.system}: only train rows may train a model; also given: {counts}")
     _check_finite(features, rows)
 
 
@@ -164,10 +164,10 @@ def _check_finite(features: "FeaturesVersion", rows: pd.DataFrame) -> None:
 
 
 def _check_positive(features: "FeaturesVersion", rows: pd.DataFrame) -> None:
-    found = int((rows[features.target] <= 0).sum())
-    if found:
+    refused = int((rows[features.target] <= 0).sum())
+    if refused:
         raise TrainingError(
-            f"{features.system}: target_transform 'log' needs a positive {features.target!r}; {found} of {len(rows)} "
+            f"{features.system}: target_transform 'log' needs a positive {features.target!r}; {refused} of {len(rows)} "
             "rows are not. Remedy: target_transform: none, or a minimum in the contract"
         )
 
@@ -179,10 +179,10 @@ def _target(features: "FeaturesVersion", rows: pd.DataFrame) -> np.ndarray:
 
 
 def _check_classes(features: "FeaturesVersion", rows: pd.DataFrame) -> None:
-    expected, found = set(features.classes or ()), set(rows[features.target].unique())
-    if len(found) < 2:
-        raise TrainingError(f"{features.system}: all {len(rows)} train rows are of class {one_of(found)}")
-    if found - expected:
-        raise TrainingError(f"{features.system}: {one_of(found - expected)} is not a class of {features.target!r}")
-    if expected - found:
-        raise TrainingError(f"{features.system}: no train row is of class {one_of(expected - found)}")
+    expected, present = set(features.classes or ()), set(rows[features.target].unique())
+    if len(present) < 2:
+        raise TrainingError(f"{features.system}: all {len(rows)} train rows are of class {one_of(present)}")
+    if present - expected:
+        raise TrainingError(f"{features.system}: {one_of(present - expected)} is not a class of {features.target!r}")
+    if expected - present:
+        raise TrainingError(f"{features.system}: no train row is of class {one_of(expected - present)}")

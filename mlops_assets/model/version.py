@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from mlops_assets.model.threshold import Decision
+from mlops_assets.model.threshold import DecisionThreshold
 from mlops_assets.storage.records import Record
 
 
@@ -33,7 +33,7 @@ class ModelVersion(Record):
     calibration: str = "none"
     """How validation rows mended the probabilities."""
     calibration_rows: int = 0
-    decision: Decision | None = None
+    decision: DecisionThreshold | None = None
     """The threshold of the positive class, where one was chosen."""
     intervals_digest: str | None = None
     """SHA-256 of ``intervals.json`` beside the artefact, where there are intervals."""

@@ -11,7 +11,7 @@ from mlops_assets.errors import SpecError, TrainingError
 from mlops_assets.evaluation.diagnoses.calibration import bin_events, null_errors
 from mlops_assets.evaluation.diagnoses.temperature_scaling import fit_temperature
 from mlops_assets.model.estimator import check_estimator
-from mlops_assets.model.held_out import validation_of
+from mlops_assets.model.held_out import held_out_rows
 from mlops_assets.model.prediction import predict
 from mlops_assets.model.recalibration import recalibrated
 from mlops_assets_tests.model.conftest import held_out, mixed_rows
@@ -79,7 +79,7 @@ def test_a_classifier_without_probabilities_gets_them(mixed) -> None:
 def test_only_the_calibrating_half_is_seen_where_there_are_intervals(mixed) -> None:
     validation = held_out("boolean")
     case = mixed(FOREST, "boolean", params={"n_estimators": 5}, calibration="sigmoid")
-    halves = validation_of(case.spec, case.features, validation)
+    halves = held_out_rows(case.spec, case.features, validation)
     assert (halves.calibration ^ halves.intervals).all()
     assert 90 < halves.calibration.sum() < 150
     trained = case.train(validation)
@@ -94,7 +94,7 @@ def test_a_row_and_its_copies_are_in_one_half_wherever_they_stand(mixed) -> None
     case = mixed(FOREST, "boolean", calibration="sigmoid")
     validation = held_out("boolean")
     doubled = pd.concat([validation, validation]).sample(frac=1, random_state=0)
-    alone, together = (validation_of(case.spec, case.features, rows) for rows in (validation, doubled))
+    alone, together = (held_out_rows(case.spec, case.features, rows) for rows in (validation, doubled))
     of_identity = dict(zip(validation["_identity"], alone.calibration, strict=True))
     assert together.calibration.tolist() == [of_identity[one] for one in doubled["_identity"]]
 

@@ -5,18 +5,19 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Literal
 
 import polars as pl
 
 from mlops_assets.dataset.files import is_local, open_bytes
 from mlops_assets.dataset.reading.delimited import read_delimited
-from mlops_assets.dataset.reading.encoding import Text, byte_blocks, is_compressed, open_text
+from mlops_assets.dataset.reading.encoding import TextFile, byte_blocks, is_compressed, open_text
 from mlops_assets.dataset.reading.header import require_columns
 from mlops_assets.errors import BatchRejected
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
+    from pyarrow.parquet import ParquetFile
 
     from mlops_assets.dataset.spec import DatasetSpec
 
@@ -37,7 +38,7 @@ _JSON_BLOCK = 16 << 20
 
 
 @dataclass(frozen=True)
-class Batch:
+class BatchRows:
     """The rows of one file, read as they are asked for; iterating may raise BatchRejected."""
 
     ignored: list[str]
@@ -46,19 +47,19 @@ class Batch:
     """The declared columns: text cells from CSV and JSON Lines, stored types from Parquet; empty cells are null."""
 
 
-def read_batch(fs: "AbstractFileSystem", path: str, dataset: "DatasetSpec") -> Batch:
+def read_batch(fs: "AbstractFileSystem", path: str, dataset: "DatasetSpec") -> BatchRows:
     """Open a landed file and check its header.
 
     Raises:
         BatchRejected: if the file as a whole breaks the contract of its table.
     """
-    found = dataset.format.type or _format(fs, path)
-    if found == "parquet":
+    kind = dataset.format.type or _format(fs, path)
+    if kind == "parquet":
         return _read_parquet(fs, path, dataset)
     text = open_text(fs, path, dataset.format.encoding)
-    if found == "jsonl":
+    if kind == "jsonl":
         return _read_json_lines(text, dataset)
-    return Batch(*read_delimited(text, dataset))
+    return BatchRows(*read_delimited(text, dataset))
 
 
 def _format(fs: "AbstractFileSystem", path: str) -> Format:
@@ -72,7 +73,7 @@ def _format(fs: "AbstractFileSystem", path: str) -> Format:
     return "jsonl" if first.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") else "csv"
 
 
-def _read_parquet(fs: "AbstractFileSystem", path: str, dataset: "DatasetSpec") -> Batch:
+def _read_parquet(fs: "AbstractFileSystem", path: str, dataset: "DatasetSpec") -> BatchRows:
     import pyarrow.parquet as pq
 
     handle = _seekable(fs, path)
@@ -81,10 +82,10 @@ def _read_parquet(fs: "AbstractFileSystem", path: str, dataset: "DatasetSpec") -
     ignored = require_columns(file.schema_arrow.names, dataset.columns)
     if file.metadata.num_rows == 0:
         raise BatchRejected("empty_file", "the file has columns but no rows. Remedy: land a file with rows")
-    return Batch(ignored, _parquet_chunks(file, dataset))
+    return BatchRows(ignored, _parquet_chunks(file, dataset))
 
 
-def _parquet_chunks(file: Any, dataset: "DatasetSpec") -> Iterator[pl.DataFrame]:
+def _parquet_chunks(file: "ParquetFile", dataset: "DatasetSpec") -> Iterator[pl.DataFrame]:
     import pyarrow as pa
 
     nulls = dataset.format.null_values
@@ -98,7 +99,7 @@ def _parquet_chunks(file: Any, dataset: "DatasetSpec") -> Iterator[pl.DataFrame]
         yield _without_null_texts(chunk, nulls)
 
 
-def _seekable(fs: "AbstractFileSystem", path: str) -> Any:
+def _seekable(fs: "AbstractFileSystem", path: str) -> str | IO[bytes]:
     if not is_compressed(fs, path):
         return path if is_local(fs) else open_bytes(fs, path)
     import tempfile
@@ -115,7 +116,7 @@ class _refusing_damage:
 
     def __enter__(self) -> None: ...
 
-    def __exit__(self, _: Any, error: BaseException | None, __: Any) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         import pyarrow as pa
 
         if isinstance(error, (pa.ArrowException, OSError)):
@@ -124,16 +125,16 @@ class _refusing_damage:
             ) from error
 
 
-def _read_json_lines(text: Text, dataset: "DatasetSpec") -> Batch:
-    found = _json_keys(text)
+def _read_json_lines(text: TextFile, dataset: "DatasetSpec") -> BatchRows:
+    keys = _json_keys(text)
     # An absent key is an empty cell: only a column that may never be empty is missed.
     required = [name for name, column in dataset.columns.items() if not column.nullable]
-    require_columns(found, required)
-    ignored = [name for name in found if name not in dataset.columns]
-    return Batch(ignored, _json_chunks(text, dataset))
+    require_columns(keys, required)
+    ignored = [name for name in keys if name not in dataset.columns]
+    return BatchRows(ignored, _json_chunks(text, dataset))
 
 
-def _json_keys(text: Text) -> list[str]:
+def _json_keys(text: TextFile) -> list[str]:
     """Keys of the first thousand records."""
     keys: dict[str, None] = {}
     for line in text.head().splitlines()[:1000]:
@@ -156,7 +157,7 @@ def _json_record(line: str) -> list[str]:
     return pairs
 
 
-def _json_chunks(text: Text, dataset: "DatasetSpec") -> Iterator[pl.DataFrame]:
+def _json_chunks(text: TextFile, dataset: "DatasetSpec") -> Iterator[pl.DataFrame]:
 
     schema = dict.fromkeys(dataset.columns, pl.String)
     for lines in _line_blocks(text.blocks()):

@@ -2,16 +2,18 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from mlops_assets.dataset.reading.encoding import Text
+from mlops_assets.dataset.reading.encoding import TextFile
 from mlops_assets.dataset.reading.header import require_columns
 from mlops_assets.errors import BatchRejected
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from mlops_assets.dataset.spec import DatasetSpec
 
 _DELIMITERS = (",", ";", "\t", "|")
@@ -19,7 +21,7 @@ _BLOCK = 4 << 20
 _CHUNK_ROWS = 131_072
 
 
-def read_delimited(text: Text, dataset: "DatasetSpec") -> tuple[list[str], Iterator[pl.DataFrame]]:
+def read_delimited(text: TextFile, dataset: "DatasetSpec") -> tuple[list[str], Iterator[pl.DataFrame]]:
     """Undeclared columns, and chunks of the declared ones as text; empty cells are null.
 
     Raises:
@@ -33,7 +35,7 @@ def read_delimited(text: Text, dataset: "DatasetSpec") -> tuple[list[str], Itera
     return ignored, _chunks(text, delimiter, len(header), positions, dataset.format.null_values)
 
 
-def _delimiter(head: str, declared: Any) -> str:
+def _delimiter(head: str, declared: Iterable[str]) -> str:
     """The delimiter that gives most declared names, then most columns of equal number in the first lines."""
 
     def score(delimiter: str) -> tuple[int, int, int]:
@@ -54,7 +56,7 @@ def _rows(head: str, delimiter: str, count: int) -> list[list[str]]:
 
 
 def _chunks(
-    text: Text, delimiter: str, width: int, positions: dict[str, str], nulls: Sequence[str]
+    text: TextFile, delimiter: str, width: int, positions: dict[str, str], nulls: Sequence[str]
 ) -> Iterator[pl.DataFrame]:
     import pyarrow as pa
 
@@ -73,8 +75,8 @@ def _chunks(
 
 
 def _record_batches(
-    text: Text, delimiter: str, width: int, positions: dict[str, str], nulls: Sequence[str]
-) -> Iterator[Any]:
+    text: TextFile, delimiter: str, width: int, positions: dict[str, str], nulls: Sequence[str]
+) -> Iterator["pa.RecordBatch"]:
     import pyarrow as pa
     import pyarrow.csv
 
@@ -105,7 +107,7 @@ def _broken(message: str, done: int) -> tuple[str, str]:
     return rule, f"{message[:300]} ({where}). Remedy: give every row as many cells as the header, and close quotes"
 
 
-def _refuse_open_quote(text: Text, last: pl.DataFrame) -> None:
+def _refuse_open_quote(text: TextFile, last: pl.DataFrame) -> None:
     """An odd number of quotes and a line end in the very last cell: the quote was never closed."""
     cells = (cell for cell in last.row(-1) if isinstance(cell, str))
     if text.quotes % 2 and any("\n" in cell or "\r" in cell for cell in cells):

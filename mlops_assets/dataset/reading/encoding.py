@@ -7,12 +7,13 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 from mlops_assets.dataset.files import BLOCK, open_bytes
 from mlops_assets.errors import BatchRejected
 
 if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
     from fsspec import AbstractFileSystem
 
 _COMPRESSED_BLOCK = 1 << 16
@@ -23,8 +24,20 @@ _FOREIGN = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
 _REMEDY = "Remedy: save the file as UTF-8 and land it again"
 
 
+class Decompressor(Protocol):
+    """What zlib and zstandard have in common."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
 @dataclass(frozen=True)
-class Text:
+class TextFile:
     """A text file whose encoding is known; ``blocks`` gives it as UTF-8."""
 
     fs: "AbstractFileSystem"
@@ -42,14 +55,14 @@ class Text:
 
     def head(self, size: int = 1 << 18) -> str:
         """The first ``size`` bytes as text, cut at the last complete line where the file is longer."""
-        found = b""
+        start = b""
         for block in self.blocks():
-            found += block
-            if len(found) >= size:
-                cut = max(found.rfind(b"\n"), found.rfind(b"\r"))
-                found = found[: cut + 1] or found
+            start += block
+            if len(start) >= size:
+                cut = max(start.rfind(b"\n"), start.rfind(b"\r"))
+                start = start[: cut + 1] or start
                 break
-        return found.decode(errors="ignore")
+        return start.decode(errors="ignore")
 
     def stream(self) -> io.RawIOBase:
         """The text as a readable file object."""
@@ -76,7 +89,7 @@ def is_compressed(fs: "AbstractFileSystem", path: str) -> bool:
         return _engine(handle.read(4)) is not None
 
 
-def open_text(fs: "AbstractFileSystem", path: str, declared: str | None) -> Text:
+def open_text(fs: "AbstractFileSystem", path: str, declared: str | None) -> TextFile:
     """Read the file once to learn its encoding: UTF-8 where that decodes, else Latin-1.
 
     Raises:
@@ -97,7 +110,7 @@ def open_text(fs: "AbstractFileSystem", path: str, declared: str | None) -> Text
     if blank:
         raise BatchRejected("empty_file", "the file holds no text. Remedy: land a file with a header and rows")
     failure = failure or _decoding_failure(decoder, b"", final=True)
-    return Text(fs, path, _encoding(declared, failure, fs, path), quotes)
+    return TextFile(fs, path, _encoding(declared, failure, fs, path), quotes)
 
 
 def _encoding(declared: str | None, failure: str | None, fs: "AbstractFileSystem", path: str) -> str:
@@ -106,16 +119,16 @@ def _encoding(declared: str | None, failure: str | None, fs: "AbstractFileSystem
     if declared == "utf-8":
         raise BatchRejected("undecodable_bytes", f"the file is declared UTF-8, but {failure}. {_REMEDY}")
     for block in byte_blocks(fs, path):
-        if found := _CONTROLS.search(block):
+        if control := _CONTROLS.search(block):
             raise BatchRejected(
                 "undecodable_bytes",
-                f"neither UTF-8 ({failure}) nor Latin-1 (byte {found.group(0)!r} is no character) fits. {_REMEDY}, "
+                f"neither UTF-8 ({failure}) nor Latin-1 (byte {control.group(0)!r} is no character) fits. {_REMEDY}, "
                 "or declare dataset.format.encoding",
             )
     return "latin-1"
 
 
-def _decoding_failure(decoder: Any, block: bytes, final: bool = False) -> str | None:
+def _decoding_failure(decoder: codecs.IncrementalDecoder, block: bytes, final: bool = False) -> str | None:
     try:
         decoder.decode(block, final)
     except UnicodeDecodeError as error:
@@ -147,7 +160,7 @@ def _without_prefix(blocks: Iterable[bytes]) -> Iterator[bytes]:
             yield block
 
 
-def _engine(first: bytes) -> Callable[[], Any] | None:
+def _engine(first: bytes) -> Callable[[], Decompressor] | None:
     """Maker of decompressors for what ``first`` begins like, None for plain bytes."""
     if first.startswith(b"\x1f\x8b"):
         return lambda: zlib.decompressobj(wbits=31)
@@ -158,7 +171,7 @@ def _engine(first: bytes) -> Callable[[], Any] | None:
     return None
 
 
-def _decompressed(blocks: Iterable[bytes], make: Callable[[], Any]) -> Iterator[bytes]:
+def _decompressed(blocks: Iterable[bytes], make: Callable[[], Decompressor]) -> Iterator[bytes]:
     """Every member of the stream in turn; a stream that ends inside a member is truncated."""
     engine = None
     for block in blocks:
@@ -173,7 +186,7 @@ def _decompressed(blocks: Iterable[bytes], make: Callable[[], Any]) -> Iterator[
         )
 
 
-def _next_bytes(engine: Any, block: bytes) -> bytes:
+def _next_bytes(engine: Decompressor, block: bytes) -> bytes:
     try:
         return engine.decompress(block)
     except Exception as error:  # zlib.error, ZstdError: each library has its own
@@ -192,12 +205,13 @@ class _Blocks(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any, /) -> int:
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        target = memoryview(buffer).cast("B")
         while not self._rest:
             block = next(self._blocks, None)
             if block is None:
                 return 0
             self._rest = memoryview(block)
-        size = min(len(buffer), len(self._rest))
-        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
+        size = min(len(target), len(self._rest))
+        target[:size], self._rest = self._rest[:size], self._rest[size:]
         return size

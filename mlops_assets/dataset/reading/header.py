@@ -11,47 +11,47 @@ from mlops_assets.errors import BatchRejected
 _DATA = re.compile(r"^[+-]?(\d[\d.,:/T+-]*|\.\d+)([eE][+-]?\d+)?$")
 
 
-def require_columns(found: Sequence[str], declared: Iterable[str]) -> list[str]:
+def require_columns(header: Sequence[str], declared: Iterable[str]) -> list[str]:
     """Columns of the file that the declaration does not name; unnamed ones by their position.
 
     Raises:
         BatchRejected: if a name stands twice, a declared column is missing, or ``found`` is a row of data.
     """
     declared = list(declared)
-    missing = [name for name in declared if name not in found]
-    _refuse_data(found, missing, declared)
-    _refuse_repeated(found)
+    missing = [name for name in declared if name not in header]
+    _refuse_data(header, missing, declared)
+    _refuse_repeated(header)
     if missing:
-        raise BatchRejected("missing_column", _missing_reason(missing, found))
-    return [name or f"unnamed column {index + 1}" for index, name in enumerate(found) if name not in declared]
+        raise BatchRejected("missing_column", _missing_reason(missing, header))
+    return [name or f"unnamed column {index + 1}" for index, name in enumerate(header) if name not in declared]
 
 
-def _refuse_repeated(found: Sequence[str]) -> None:
-    repeated = [name for name, times in Counter(found).items() if times > 1 and name]
+def _refuse_repeated(header: Sequence[str]) -> None:
+    repeated = [name for name, times in Counter(header).items() if times > 1 and name]
     if repeated:
         raise BatchRejected(
             "duplicate_header", f"the header names {one_of(map(repr, repeated))} more than once. Remedy: rename or drop"
         )
 
 
-def _refuse_data(found: Sequence[str], missing: Sequence[str], declared: Sequence[str]) -> None:
-    if declared and len(missing) == len(declared) and any(_DATA.match(cell) for cell in found):
-        first = ", ".join(found[:6])
+def _refuse_data(header: Sequence[str], missing: Sequence[str], declared: Sequence[str]) -> None:
+    if declared and len(missing) == len(declared) and any(_DATA.match(cell) for cell in header):
+        first = ", ".join(header[:6])
         raise BatchRejected(
             "no_header",
             f"the first line is data ({first[:100]}), not a header. Remedy: put the column names on the first line",
         )
 
 
-def _missing_reason(missing: Sequence[str], found: Sequence[str]) -> str:
-    hints = [_hint(name, found) for name in missing]
+def _missing_reason(missing: Sequence[str], header: Sequence[str]) -> str:
+    hints = [_hint(name, header) for name in missing]
     return (
-        f"declared but not in the file: {', '.join(hints)}. The file has: {one_of(found)[:500]}. "
+        f"declared but not in the file: {', '.join(hints)}. The file has: {one_of(header)[:500]}. "
         "Remedy: add the column to the file, or take it out of dataset.columns"
     )
 
 
-def _hint(name: str, found: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name.casefold(), [column.casefold() for column in found], n=1)
-    similar = next((column for column in found if close and column.casefold() == close[0]), None)
+def _hint(name: str, header: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name.casefold(), [column.casefold() for column in header], n=1)
+    similar = next((column for column in header if close and column.casefold() == close[0]), None)
     return f"{name!r} (is it {similar!r}?)" if similar else repr(name)

@@ -95,22 +95,22 @@ def _zoned(cells: pl.Series) -> pl.Series:
 def _by_formats(cells: pl.Series, formats: tuple[tuple[str, str], ...], kind: pl.Date | pl.Datetime) -> pl.Series:
     """Each cell by the first format whose pattern it has; the pattern keeps out what strptime is lenient about."""
 
-    found = pl.Series(cells.name, [None], dtype=kind).new_from_index(0, len(cells))
+    times = pl.Series(cells.name, [None], dtype=kind).new_from_index(0, len(cells))
     for pattern, layout in formats:
-        if found.null_count() == cells.null_count():
+        if times.null_count() == cells.null_count():
             break
         fitting = cells.set(~cells.str.contains(pattern).fill_null(False), None)
         if fitting.null_count() < len(fitting):
-            found = found.zip_with(found.is_not_null(), fitting.str.strptime(kind, layout, strict=False))
-    return found
+            times = times.zip_with(times.is_not_null(), fitting.str.strptime(kind, layout, strict=False))
+    return times
 
 
-def _retry(column: pl.Series, found: pl.Series, otherwise: Callable[[pl.Series], pl.Series]) -> pl.Series:
+def _retry(column: pl.Series, values: pl.Series, otherwise: Callable[[pl.Series], pl.Series]) -> pl.Series:
     """Try ``otherwise`` on the few cells that ``found`` left null although they hold something."""
-    if found.null_count() == column.null_count():
-        return found
-    failed = (found.is_null() & column.is_not_null()).arg_true()
-    return found.scatter(failed, otherwise(column.gather(failed)).cast(found.dtype))
+    if values.null_count() == column.null_count():
+        return values
+    failed = (values.is_null() & column.is_not_null()).arg_true()
+    return values.scatter(failed, otherwise(column.gather(failed)).cast(values.dtype))
 
 
 def _finite(numbers: pl.Series) -> pl.Series:

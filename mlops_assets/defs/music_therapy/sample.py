@@ -59,7 +59,7 @@ def _correlation() -> np.ndarray:
 
     names = list(RANGES)
     matrix = np.eye(len(names))
-    for (one, other), value in CORRELATIONS.items():
-        i, j = names.index(one), names.index(other)
+    for (first, second), value in CORRELATIONS.items():
+        i, j = names.index(first), names.index(second)
         matrix[i, j] = matrix[j, i] = value
     return matrix

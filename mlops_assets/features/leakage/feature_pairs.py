@@ -1,4 +1,4 @@
-"""Derivation: whether two features together give the target, as price per square foot times square feet gives price.
+"""Feature pairs: whether two together give the target, as price per square foot times square feet gives price.
 
 Three families are fitted to every pair of numeric features by least squares, all pairs at once from matrices of
 moments: target = a + b·f + c·g (sums and differences), a + b·f·g and a + b·f/g (products and ratios), and the same
@@ -7,11 +7,11 @@ without offset in logarithms, log target = a + b·log f + c·log g (any powers).
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from mlops_assets.features.leakage.formula_text import formula_text
 from mlops_assets.features.leakage.functional_dependency import MIN_ROWS
 
 SAMPLE = 5_000
@@ -31,7 +31,7 @@ TINY = 1e-9
 
 
 @dataclass(frozen=True)
-class Derivation:
+class PairFormula:
     """Two features and the formula by which they give the target."""
 
     features: tuple[str, str]
@@ -54,9 +54,9 @@ class _Fits:
     rows: np.ndarray
 
 
-def derivations(
+def pair_formulas(
     features: pd.DataFrame, target: np.ndarray, bound: float, ignored: Collection[str] = ()
-) -> list[Derivation]:
+) -> list[PairFormula]:
     """Pairs of numeric features whose assured R² is at least ``bound``, each by its best formula, strongest first.
 
     ``target`` has shape (n,), classes as positions; rows should be distinct. Features in ``ignored`` are in no pair.
@@ -82,24 +82,24 @@ def _best_correlated(table: np.ndarray, target: np.ndarray) -> np.ndarray:
     return np.sort(np.argsort(-strength, kind="stable")[:WIDEST])
 
 
-def _confirmed_pairs(names: list[str], table: np.ndarray, target: np.ndarray, bound: float) -> list[Derivation]:
-    best: dict[tuple[int, int], Derivation] = {}
+def _confirmed_pairs(names: list[str], table: np.ndarray, target: np.ndarray, bound: float) -> list[PairFormula]:
+    best: dict[tuple[int, int], PairFormula] = {}
     for family, i, j in _candidates(table, target, bound):
-        found = _confirmed(family, (i, j), names, table, target)
+        formula = _confirmed(family, (i, j), names, table, target)
         pair = (min(i, j), max(i, j))
-        if found.assured >= bound and (pair not in best or found.assured > best[pair].assured):
-            best[pair] = found
-    return sorted(best.values(), key=lambda one: -one.assured)
+        if formula.assured >= bound and (pair not in best or formula.assured > best[pair].assured):
+            best[pair] = formula
+    return sorted(best.values(), key=lambda formula: -formula.assured)
 
 
 def _candidates(table: np.ndarray, target: np.ndarray, bound: float) -> Iterator[tuple[str, int, int]]:
     """Pairs worth fitting row by row, those that fit best first."""
-    found = [
+    fitting = [
         (float(fits.pair[i, j]), fits.family, int(i), int(j))
         for fits in _all_fits(table, target)
         for i, j in np.argwhere(_fitting(fits, bound))
     ]
-    for _, family, i, j in sorted(found, key=lambda one: -one[0])[:CONFIRMED]:
+    for _, family, i, j in sorted(fitting, key=lambda candidate: -candidate[0])[:CONFIRMED]:
         yield family, i, j
 
 
@@ -179,7 +179,7 @@ def _filled(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _confirmed(
     family: str, pair: tuple[int, int], names: list[str], table: np.ndarray, target: np.ndarray
-) -> Derivation:
+) -> PairFormula:
     f, g = table[:, pair[0]], table[:, pair[1]]
     usable = np.isfinite(f) & np.isfinite(g)
     if family == "ratio":
@@ -193,8 +193,8 @@ def _confirmed(
     fitted, slopes = _fitted(terms, y)
     score = _squared_correlation(fitted, y)
     ranks = _squared_correlation(_ranks(fitted), _ranks(y))
-    formula = _formula(family, names[pair[0]], names[pair[1]], slopes)
-    return Derivation((names[pair[0]], names[pair[1]]), formula, score, min(_lower_end(score, len(y)), ranks))
+    formula = formula_text(family, names[pair[0]], names[pair[1]], slopes)
+    return PairFormula((names[pair[0]], names[pair[1]]), formula, score, min(_lower_end(score, len(y)), ranks))
 
 
 def _fitted(terms: list[np.ndarray], y: np.ndarray) -> tuple[np.ndarray, list[float]]:
@@ -211,45 +211,12 @@ def _lower_end(score: float, rows: int) -> float:
     return float(np.tanh(max(np.arctanh(correlation) - LOWER_END / np.sqrt(rows - 3), 0)) ** 2)
 
 
-def _squared_correlation(one: np.ndarray, other: np.ndarray) -> float:
-    return float(np.corrcoef(one, other)[0, 1] ** 2)
+def _squared_correlation(values: np.ndarray, other: np.ndarray) -> float:
+    return float(np.corrcoef(values, other)[0, 1] ** 2)
 
 
-def _ranks(values: np.ndarray) -> Any:
+def _ranks(values: np.ndarray) -> np.ndarray:
     from scipy.stats import rankdata
 
     # Fitted values that differ by rounding alone are ties, as what they were fitted to is.
-    return rankdata(np.round(values / (np.abs(values).max() or 1), 12))
-
-
-def _formula(family: str, f: str, g: str, slopes: list[float]) -> str:
-    if family == "product":
-        return f"{f} * {g}"
-    if family == "ratio":
-        return f"{f} / {g}"
-    if family == "sum":
-        return _weighted(f, g, slopes)
-    return _powers({f: slopes[0], g: slopes[1]})
-
-
-def _weighted(f: str, g: str, slopes: list[float]) -> str:
-    """Sum or difference, with a weight where the two do not count alike."""
-    first, second = slopes
-    if first < 0 <= second:
-        f, g, first, second = g, f, second, first
-    weight = abs(second / first) if first else float("inf")
-    shown = g if abs(weight - 1) < 0.05 else f"{weight:.3g} * {g}"
-    return f"{f} {'+' if first * second > 0 else '-'} {shown}"
-
-
-def _powers(exponents: dict[str, float]) -> str:
-    above = [_power(name, value) for name, value in exponents.items() if value > 0]
-    below = [_power(name, -value) for name, value in exponents.items() if value <= 0]
-    over, under = " * ".join(above) or "1", " * ".join(below)
-    if not under:
-        return over
-    return f"{over} / {under}" if len(below) == 1 else f"{over} / ({under})"
-
-
-def _power(name: str, exponent: float) -> str:
-    return name if abs(exponent - 1) < 0.05 else f"{name}^{exponent:.2g}"
+    return np.asarray(rankdata(np.round(values / (np.abs(values).max() or 1), 12)))

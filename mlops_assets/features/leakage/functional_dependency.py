@@ -1,4 +1,4 @@
-"""Correspondence: whether a feature's values and the target's go together without exception, beyond chance.
+"""Functional dependency: whether a feature's values and the target's go together without exception, beyond chance.
 
 ``codes`` are positions of the feature's values, in their order where they have one; negative ones are missing.
 """

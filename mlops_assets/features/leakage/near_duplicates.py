@@ -1,4 +1,4 @@
-"""Nearness: rows of different parts that are the same but for a little noise.
+"""Near duplicates: rows of different parts that are the same but for a little noise.
 
 Each numeric feature is measured in tolerances, so that near rows lie within a Chebyshev distance of 1, and a KD-tree
 finds the nearest row of the earlier parts. Rows that differ in a category or in which cells are empty get places
@@ -41,22 +41,22 @@ def no_near_duplicates(features: pd.DataFrame, parts: np.ndarray, rows: pl.DataF
     if not (parts == "train").any():
         return _not_evaluated()
     places = _places(features, parts == "train", tolerance)
-    found = [_twins(places, parts, part) for part in ORDER[1:]]
-    counts = {twins.part: len(twins.rows) for twins in found}
+    near_twins = [_twins(places, parts, part) for part in ORDER[1:]]
+    counts = {twins.part: len(twins.rows) for twins in near_twins}
     later = {part: int((parts == part).sum()) for part in ORDER[1:]}
     near = sum(counts.values())
     return Verdict(
         name="no_near_duplicates",
         outcome="failed" if near else "passed",
-        reason=_told(found, later, rows, tolerance),
+        reason=_reason(near_twins, later, rows, tolerance),
         value=near,
         bound=0,
         rows=sum(later.values()),
         details={
             "tolerance": tolerance,
             "by_parts": counts,
-            "batches": _batches(found, rows),
-            "examples": [_example(found, parts, rows, place) for place in range(min(near, SHOWN))],
+            "batches": _batches(near_twins, rows),
+            "examples": [_example(near_twins, parts, rows, place) for place in range(min(near, SHOWN))],
         },
     )
 
@@ -114,12 +114,14 @@ def _twins(places: np.ndarray, parts: np.ndarray, part: str) -> _Twins:
     return _Twins(part, later[has], earlier[nearest[has]])
 
 
-def _told(found: list[_Twins], later: dict[str, int], rows: pl.DataFrame, tolerance: float) -> str:
+def _reason(near_twins: list[_Twins], later: dict[str, int], rows: pl.DataFrame, tolerance: float) -> str:
     within = f"within {tolerance:g} standard deviations in every numeric feature, and equal in all others"
-    counts = [f"{len(one.rows):,} of {later[one.part]:,} {one.part} rows" for one in found if len(one.rows)]
+    counts = [
+        f"{len(twins.rows):,} of {later[twins.part]:,} {twins.part} rows" for twins in near_twins if len(twins.rows)
+    ]
     if not counts:
         return f"0 rows have a near twin in an earlier part ({within}); 0 are allowed"
-    batches = _batches(found, rows)
+    batches = _batches(near_twins, rows)
     most = next(iter(batches))
     return (
         f"{' and '.join(reversed(counts))} have a near twin in an earlier part ({within}); 0 are allowed. Batch "
@@ -128,16 +130,20 @@ def _told(found: list[_Twins], later: dict[str, int], rows: pl.DataFrame, tolera
     )
 
 
-def _batches(found: list[_Twins], rows: pl.DataFrame) -> dict[str, int]:
+def _batches(near_twins: list[_Twins], rows: pl.DataFrame) -> dict[str, int]:
     """How many pairs each batch is in, most first: the batch that repeats others is in all of its own."""
     batch = rows["_batch"].to_numpy()
-    pairs = [(batch[row], batch[twin]) for one in found for row, twin in zip(one.rows, one.earlier, strict=True)]
+    pairs = [
+        (batch[row], batch[twin]) for twins in near_twins for row, twin in zip(twins.rows, twins.earlier, strict=True)
+    ]
     counted = pd.Series([name for pair in pairs for name in dict.fromkeys(pair)], dtype=object).value_counts()
     return {str(name): int(count) for name, count in counted.items()}
 
 
-def _example(found: list[_Twins], parts: np.ndarray, rows: pl.DataFrame, place: int) -> dict[str, object]:
-    pairs = [pair for one in reversed(found) for pair in zip(one.rows[:SHOWN], one.earlier[:SHOWN], strict=True)]
+def _example(near_twins: list[_Twins], parts: np.ndarray, rows: pl.DataFrame, place: int) -> dict[str, object]:
+    pairs = [
+        pair for twins in reversed(near_twins) for pair in zip(twins.rows[:SHOWN], twins.earlier[:SHOWN], strict=True)
+    ]
     row, twin = (int(position) for position in pairs[place])
     return {**_address(row, parts, rows), "twin": _address(twin, parts, rows)}
 

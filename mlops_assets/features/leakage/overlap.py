@@ -1,16 +1,11 @@
 """Overlap: rows, groups or times that lie in more than one part of the split."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import polars as pl
 
 from mlops_assets.features.split_by_time import rows_out_of_order
 from mlops_assets.features.version import PARTS
 from mlops_assets.verdict import Verdict
-
-if TYPE_CHECKING:
-    pass
 
 
 def no_overlap(
@@ -26,8 +21,8 @@ def no_overlap(
     late = rows_out_of_order(parts, times) if times is not None else {}
     used = parts != "excluded"
     copies = int(used.sum()) - len(np.unique(content[used]))
-    told = f"{rows:,} rows occur in more than one part {where}, as {copies:,} rows repeat another one"
-    seen = [told] if rows else []
+    repeated = f"{rows:,} rows occur in more than one part {where}, as {copies:,} rows repeat another one"
+    seen = [repeated] if rows else []
     seen += [f"{groups:,} groups lie in more than one part"] if groups else []
     seen += [
         f"{count:,} {part} rows are not newer than the newest row of an earlier part"

@@ -1,4 +1,4 @@
-"""Determination: how much of the target one feature gives away on its own.
+"""Single features: how much of the target each gives away on its own.
 
 Scores are cross-validated: balanced accuracy for classes, R² for numbers. They come from a shallow tree, a table of
 the target by category, and for numbers a straight line and a monotone curve.
@@ -25,7 +25,7 @@ Method = Literal["tree", "category table", "straight line", "monotone curve"]
 
 
 @dataclass(frozen=True)
-class Determination:
+class SingleFeatureScore:
     """What one feature says about the target."""
 
     feature: str
@@ -40,12 +40,12 @@ class Determination:
     meet the same one, or both rise and fall together without exception."""
 
 
-def determinations(features: pd.DataFrame, target: np.ndarray, task: "Task") -> list[Determination]:
-    """One Determination per feature, strongest first; ``target`` has shape (n,), rows should be distinct."""
+def single_feature_scores(features: pd.DataFrame, target: np.ndarray, task: "Task") -> list[SingleFeatureScore]:
+    """One score per feature, strongest first; ``target`` has shape (n,), rows should be distinct."""
     target = np.unique(target, return_inverse=True)[1] if task == "classification" else target.astype(float)
     folds = folds_of(target, task)
-    found = [_determination(str(name), values, target, folds, task) for name, values in features.items()]
-    return sorted(found, key=lambda one: -one.assured)
+    scores = [_single_feature_score(str(name), values, target, folds, task) for name, values in features.items()]
+    return sorted(scores, key=lambda score: -score.assured)
 
 
 def folds_of(target: np.ndarray, task: "Task", number: int = FOLDS) -> np.ndarray:
@@ -58,12 +58,14 @@ def folds_of(target: np.ndarray, task: "Task", number: int = FOLDS) -> np.ndarra
     return folds
 
 
-def _determination(name: str, values: pd.Series, target: np.ndarray, folds: np.ndarray, task: "Task") -> Determination:
+def _single_feature_score(
+    name: str, values: pd.Series, target: np.ndarray, folds: np.ndarray, task: "Task"
+) -> SingleFeatureScore:
     codes, distinct = pd.factorize(values, sort=values.dtype != object)
     scores = _scores(values, codes, len(distinct), target, folds, task)
-    method = max(scores, key=lambda one: scores[one])
+    method = max(scores, key=lambda name: scores[name])
     ordered = values.dtype != object and task == "regression" and rises_together(codes, target)
-    return Determination(name, *scores[method], method, ordered or meets_one_value(codes, target))
+    return SingleFeatureScore(name, *scores[method], method, ordered or meets_one_value(codes, target))
 
 
 def _scores(

@@ -1,16 +1,16 @@
-"""Leakage: what must not reach the model from its own test rows or from the answer itself."""
+"""Target leakage: what must not reach the model from its own test rows or from the answer itself."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 import pandas as pd
 
 from mlops_assets.declaration.spec import SystemSpec
-from mlops_assets.features.leakage.feature_pairs import Derivation, derivations
+from mlops_assets.features.leakage.feature_pairs import PairFormula, pair_formulas
 from mlops_assets.features.leakage.functional_dependency import MIN_ROWS
-from mlops_assets.features.leakage.single_feature import Determination
-from mlops_assets.features.leakage.train_sample import Evidence
+from mlops_assets.features.leakage.single_feature import SingleFeatureScore
+from mlops_assets.features.leakage.train_sample import TrainSample
 from mlops_assets.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -23,40 +23,52 @@ DENSE = 3
 SHOWN = 5
 
 
+class ScoreRow(TypedDict):
+    """One feature in the details of ``no_leakage``."""
+
+    feature: str
+    score: float
+    assured: float
+    method: str
+    function: bool
+    identifier: bool
+    allowed: bool
+
+
 def no_target(names: list[str], spec: SystemSpec) -> Verdict:
     """Whether target and post-outcome columns are absent, by name whatever the case."""
     post_outcome = [name for name, column in spec.dataset.columns.items() if column.post_outcome]
     forbidden = {name.casefold(): "the target" for name in [spec.dataset.target]}
     forbidden |= {name.casefold(): "known only after the outcome" for name in post_outcome}
-    found = {name: forbidden[name.casefold()] for name in names if name.casefold() in forbidden}
-    told = ", ".join(f"{name!r} is {why}" for name, why in found.items())
+    present = {name: forbidden[name.casefold()] for name in names if name.casefold() in forbidden}
+    listed = ", ".join(f"{name!r} is {why}" for name, why in present.items())
     return Verdict(
         name="no_target",
-        outcome="failed" if found else "passed",
-        reason=f"{told or 'target and post-outcome columns are absent from the features'}; 0 are allowed",
-        value=len(found),
+        outcome="failed" if present else "passed",
+        reason=f"{listed or 'target and post-outcome columns are absent from the features'}; 0 are allowed",
+        value=len(present),
         bound=0,
-        details={"columns": list(found), "forbidden": [spec.dataset.target, *post_outcome]},
+        details={"columns": list(present), "forbidden": [spec.dataset.target, *post_outcome]},
     )
 
 
-def no_leakage(evidence: Evidence) -> Verdict:
+def no_leakage(sample: TrainSample) -> Verdict:
     """Whether no feature gives the target away: by prediction, as a function, as an identifier, or paired with another.
 
     A feature that stands accused alone, or is a reviewed exception, is in no pair.
     """
-    if evidence.rows < MIN_ROWS or evidence.values < 2:
-        return _not_evaluated(evidence.rows, evidence.values)
-    spec, found = evidence.spec, evidence.determinations
-    identifiers = [str(name) for name, values in evidence.distinct.items() if is_identifier(values)]
-    alone = _guilty(found, identifiers, spec)
-    pairs = derivations(
-        evidence.features,
-        evidence.target,
+    if sample.rows < MIN_ROWS or sample.values < 2:
+        return _not_evaluated(sample.rows, sample.values)
+    spec, scores = sample.spec, sample.single_feature_scores
+    identifiers = [str(name) for name, values in sample.distinct.items() if is_identifier(values)]
+    alone = _suspects(scores, identifiers, spec)
+    pairs = pair_formulas(
+        sample.features,
+        sample.target,
         spec.features.leakage.max_single_feature_score,
         ignored={*alone, *spec.features.leakage.allow},
     )
-    return _leakage_verdict(found, identifiers, alone, pairs, spec, evidence.rows)
+    return _leakage_verdict(scores, identifiers, alone, pairs, spec, sample.rows)
 
 
 def is_identifier(values: pd.Series) -> bool:
@@ -86,50 +98,52 @@ def _not_evaluated(rows: int, values: int) -> Verdict:
 
 
 def _leakage_verdict(
-    found: list[Determination],
+    scores: list[SingleFeatureScore],
     identifiers: list[str],
     alone: Mapping[str, str],
-    pairs: list[Derivation],
+    pairs: list[PairFormula],
     spec: SystemSpec,
     rows: int,
 ) -> Verdict:
     declared = spec.features.leakage
-    judged = [one for one in found if one.feature not in declared.allow]
+    judged = [score for score in scores if score.feature not in declared.allow]
     paired = [name for pair in pairs for name in pair.features]
     return Verdict(
         name="no_leakage",
         outcome="failed" if alone or pairs else "passed",
-        reason=_told(alone, pairs, judged, spec),
+        reason=_reason(alone, pairs, judged, spec),
         value=round(judged[0].assured, 6) if judged else None,
         bound=declared.max_single_feature_score,
         rows=rows,
         details={
             "columns": list(dict.fromkeys([*alone, *paired])),
-            "scores": _table(found, identifiers, declared),
-            "derivations": [_derivation(pair) for pair in pairs],
+            "scores": _table(scores, identifiers, declared),
+            "derivations": [_pair_row(pair) for pair in pairs],
         },
     )
 
 
-def _guilty(found: list[Determination], identifiers: list[str], spec: SystemSpec) -> dict[str, str]:
+def _suspects(scores: list[SingleFeatureScore], identifiers: list[str], spec: SystemSpec) -> dict[str, str]:
     """Features that stand accused alone, and of what."""
-    reasons = {one.feature: _accusations(one, one.feature in identifiers, spec) for one in found}
+    reasons = {score.feature: _accusations(score, score.feature in identifiers, spec) for score in scores}
     allowed = spec.features.leakage.allow
     return {name: "; ".join(why) for name, why in reasons.items() if why and name not in allowed}
 
 
-def _accusations(one: Determination, identifier: bool, spec: SystemSpec) -> list[str]:
+def _accusations(score: SingleFeatureScore, identifier: bool, spec: SystemSpec) -> list[str]:
     bound = spec.features.leakage.max_single_feature_score
-    measured = f"{_measured(one, spec)} by its {one.method} alone, below {bound} is allowed"
+    measured = f"{_measured(score, spec)} by its {score.method} alone, below {bound} is allowed"
     checks = [
-        (one.assured >= bound, measured),
-        (one.is_function, "each of its values stands for one value of the target"),
+        (score.assured >= bound, measured),
+        (score.is_function, "each of its values stands for one value of the target"),
         (identifier, "it names rows, since (nearly) every value is distinct"),
     ]
-    return [told for applies, told in checks if applies]
+    return [accusation for applies, accusation in checks if applies]
 
 
-def _told(alone: Mapping[str, str], pairs: list[Derivation], judged: list[Determination], spec: SystemSpec) -> str:
+def _reason(
+    alone: Mapping[str, str], pairs: list[PairFormula], judged: list[SingleFeatureScore], spec: SystemSpec
+) -> str:
     bound = spec.features.leakage.max_single_feature_score
     if alone or pairs:
         accused = [f"{name!r}: {why}" for name, why in alone.items()]
@@ -145,22 +159,22 @@ def _told(alone: Mapping[str, str], pairs: list[Derivation], judged: list[Determ
     return f"best single feature {best.feature!r}: {_measured(best, spec)}, below {bound} is allowed"
 
 
-def _table(found: list[Determination], identifiers: list[str], declared: "LeakageSpec") -> list[dict[str, object]]:
+def _table(scores: list[SingleFeatureScore], identifiers: list[str], declared: "LeakageSpec") -> list[ScoreRow]:
     return [
         {
-            "feature": one.feature,
-            "score": round(one.score, 6),
-            "assured": round(one.assured, 6),
-            "method": one.method,
-            "function": one.is_function,
-            "identifier": one.feature in identifiers,
-            "allowed": one.feature in declared.allow,
+            "feature": score.feature,
+            "score": round(score.score, 6),
+            "assured": round(score.assured, 6),
+            "method": score.method,
+            "function": score.is_function,
+            "identifier": score.feature in identifiers,
+            "allowed": score.feature in declared.allow,
         }
-        for one in found
+        for score in scores
     ]
 
 
-def _given_away(pair: Derivation, spec: SystemSpec) -> str:
+def _given_away(pair: PairFormula, spec: SystemSpec) -> str:
     bound = spec.features.leakage.max_single_feature_score
     return (
         f"{pair.formula} gives {spec.dataset.target} "
@@ -168,7 +182,7 @@ def _given_away(pair: Derivation, spec: SystemSpec) -> str:
     )
 
 
-def _derivation(pair: Derivation) -> dict[str, object]:
+def _pair_row(pair: PairFormula) -> dict[str, object]:
     return {
         "features": list(pair.features),
         "formula": pair.formula,
@@ -177,7 +191,7 @@ def _derivation(pair: Derivation) -> dict[str, object]:
     }
 
 
-def _measured(one: Determination, spec: SystemSpec) -> str:
+def _measured(score: SingleFeatureScore, spec: SystemSpec) -> str:
     if spec.task == "classification":
-        return f"balanced accuracy {one.score:.4f}"
-    return f"R² {one.score:.4f} (at least {one.assured:.4f})"
+        return f"balanced accuracy {score.score:.4f}"
+    return f"R² {score.score:.4f} (at least {score.assured:.4f})"

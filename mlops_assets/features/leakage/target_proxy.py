@@ -1,4 +1,4 @@
-"""Proxies: features without which the error of a model is implausibly larger.
+"""Target proxies: features without which the error of a model is implausibly larger.
 
 A target copied with noise stays below the bound of a single feature, and still explains what all the others together
 do not. A feature that alone explains nearly everything is therefore left out once: the cross-validated error of the
@@ -15,7 +15,7 @@ import pandas as pd
 
 from mlops_assets.features.leakage.functional_dependency import MIN_ROWS
 from mlops_assets.features.leakage.single_feature import LOWER_END, folds_of
-from mlops_assets.features.leakage.train_sample import Evidence
+from mlops_assets.features.leakage.train_sample import TrainSample
 from mlops_assets.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -53,54 +53,54 @@ class Proxy:
     """One-sided 99 % lower end of the ratio (delta method on the paired errors), which is judged."""
 
 
-def no_proxy(evidence: Evidence) -> Verdict:
+def no_proxy(sample: TrainSample) -> Verdict:
     """Whether the model's error stays of the same size without any one feature.
 
     A warning: an honest feature may carry a model. Reviewed exceptions (``leakage.allow``) are not suspected.
     """
-    if evidence.rows < MIN_ROWS or evidence.values < 2:
-        return _verdict(evidence, "not evaluated", f"{evidence.rows} distinct train rows show nothing", [])
-    found = _judged(evidence, _suspects(evidence))
-    accused = [one for one in found if one.assured > evidence.declared.max_error_ratio]
+    if sample.rows < MIN_ROWS or sample.values < 2:
+        return _verdict(sample, "not evaluated", f"{sample.rows} distinct train rows show nothing", [])
+    proxies = _judged(sample, _suspects(sample))
+    accused = [proxy for proxy in proxies if proxy.assured > sample.declared.max_error_ratio]
     if accused:
-        return _verdict(evidence, "failed", _accusation(accused, evidence), found)
-    return _verdict(evidence, "passed", _acquittal(found, evidence), found)
+        return _verdict(sample, "failed", _accusation(accused, sample), proxies)
+    return _verdict(sample, "passed", _acquittal(proxies, sample), proxies)
 
 
-def _suspects(evidence: Evidence) -> dict[str, float]:
+def _suspects(sample: TrainSample) -> dict[str, float]:
     """Score of each feature that explains nearly everything alone."""
-    classes = evidence.values if evidence.spec.task == "classification" else 0
+    classes = sample.values if sample.spec.task == "classification" else 0
     chance = 1 / classes if classes else 0.0
     scores = {
-        one.feature: one.score
-        for one in evidence.determinations
-        if one.score - chance >= FLOOR * (1 - chance) and one.feature not in evidence.declared.allow
+        score.feature: score.score
+        for score in sample.single_feature_scores
+        if score.score - chance >= FLOOR * (1 - chance) and score.feature not in sample.declared.allow
     }
     return dict(sorted(scores.items(), key=lambda item: -item[1])[:SUSPECTS])
 
 
-def _judged(evidence: Evidence, suspects: dict[str, float]) -> list[Proxy]:
+def _judged(sample: TrainSample, suspects: dict[str, float]) -> list[Proxy]:
     """Each suspect left out in turn; one that is found out stays out, so that it hides no other."""
     from threadpoolctl import threadpool_limits
 
-    kept, found = evidence.features, []
+    kept, proxies = sample.features, []
     if not suspects or len(kept.columns) < 2:
-        return found
-    target = _target(evidence)
-    folds = folds_of(target, evidence.spec.task, FOLDS)
-    scale = float(np.var(target)) if evidence.spec.task == "regression" else 1.0
+        return proxies
+    target = _target(sample)
+    folds = folds_of(target, sample.spec.task, FOLDS)
+    scale = float(np.var(target)) if sample.spec.task == "regression" else 1.0
     # The order of a sum, and so its last digits, would follow the number of threads.
     with threadpool_limits(limits=1):
-        errors = _errors(kept, target, folds, evidence.spec.task) / scale
+        errors = _errors(kept, target, folds, sample.spec.task) / scale
         for name, score in suspects.items():
             rest = kept.drop(columns=name)
             if rest.empty:
                 break
-            without = _errors(rest, target, folds, evidence.spec.task) / scale
-            found.append(_compared(name, score, errors, without))
-            if found[-1].assured > evidence.declared.max_error_ratio:
+            without = _errors(rest, target, folds, sample.spec.task) / scale
+            proxies.append(_compared(name, score, errors, without))
+            if proxies[-1].assured > sample.declared.max_error_ratio:
                 kept, errors = rest, without
-    return found
+    return proxies
 
 
 def _compared(name: str, score: float, errors: np.ndarray, without: np.ndarray) -> Proxy:
@@ -111,10 +111,10 @@ def _compared(name: str, score: float, errors: np.ndarray, without: np.ndarray) 
     return Proxy(name, score, error, more, ratio, float(ratio * np.exp(-LOWER_END * deviation)))
 
 
-def _target(evidence: Evidence) -> np.ndarray:
-    if evidence.spec.task == "regression":
-        return evidence.target.astype(float)
-    codes = np.unique(evidence.target, return_inverse=True)[1]
+def _target(sample: TrainSample) -> np.ndarray:
+    if sample.spec.task == "regression":
+        return sample.target.astype(float)
+    codes = np.unique(sample.target, return_inverse=True)[1]
     return _frequency_rank(codes) % GROUPS
 
 
@@ -169,47 +169,47 @@ def _frequency_rank(codes: np.ndarray) -> np.ndarray:
     return ranks[codes]
 
 
-def _verdict(evidence: Evidence, outcome: Outcome, reason: str, found: list[Proxy]) -> Verdict:
-    bound = evidence.declared.max_error_ratio
+def _verdict(sample: TrainSample, outcome: Outcome, reason: str, proxies: list[Proxy]) -> Verdict:
+    bound = sample.declared.max_error_ratio
     return Verdict(
         name="no_proxy",
         outcome=outcome,
         severity="warn",
         reason=reason,
-        value=round(max(one.assured for one in found), 6) if found else None,
+        value=round(max(proxy.assured for proxy in proxies), 6) if proxies else None,
         bound=bound,
-        rows=evidence.rows,
+        rows=sample.rows,
         details={
-            "columns": [one.feature for one in found if one.assured > bound],
-            "suspects": [_row(one) for one in found],
+            "columns": [proxy.feature for proxy in proxies if proxy.assured > bound],
+            "suspects": [_row(proxy) for proxy in proxies],
         },
     )
 
 
-def _row(one: Proxy) -> dict[str, object]:
-    numbers = {name: round(value, 6) for name, value in vars(one).items() if name != "feature"}
-    return {"feature": one.feature, **numbers}
+def _row(proxy: Proxy) -> dict[str, object]:
+    numbers = {name: round(value, 6) for name, value in vars(proxy).items() if name != "feature"}
+    return {"feature": proxy.feature, **numbers}
 
 
-def _accusation(accused: list[Proxy], evidence: Evidence) -> str:
-    told = ". ".join(f"Without {one.feature!r} {_compared_in_words(one, evidence)}" for one in accused)
+def _accusation(accused: list[Proxy], sample: TrainSample) -> str:
+    listed = ". ".join(f"Without {proxy.feature!r} {_compared_in_words(proxy, sample)}" for proxy in accused)
     return (
-        f"{told}; up to {evidence.declared.max_error_ratio:g} times is plausible. Remedy: find out when its value is "
+        f"{listed}; up to {sample.declared.max_error_ratio:g} times is plausible. Remedy: find out when its value is "
         "known; leave it out (features.exclude) or, reviewed, list it in features.leakage.allow"
     )
 
 
-def _acquittal(found: list[Proxy], evidence: Evidence) -> str:
-    if not found:
+def _acquittal(proxies: list[Proxy], sample: TrainSample) -> str:
+    if not proxies:
         return f"no feature explains {FLOOR:.0%} of the target alone, or there is no other to compare it with"
-    one = max(found, key=lambda one: one.assured)
-    bound = evidence.declared.max_error_ratio
-    return f"without {one.feature!r} {_compared_in_words(one, evidence)}, up to {bound:g} times is plausible"
+    proxy = max(proxies, key=lambda proxy: proxy.assured)
+    bound = sample.declared.max_error_ratio
+    return f"without {proxy.feature!r} {_compared_in_words(proxy, sample)}, up to {bound:g} times is plausible"
 
 
-def _compared_in_words(one: Proxy, evidence: Evidence) -> str:
-    error = "1 - R²" if evidence.spec.task == "regression" else "the Brier score"
+def _compared_in_words(proxy: Proxy, sample: TrainSample) -> str:
+    error = "1 - R²" if sample.spec.task == "regression" else "the Brier score"
     return (
-        f"{error} is {one.error_without:.4f} instead of {one.error:.4f} "
-        f"({one.ratio:.2f} times, at least {one.assured:.2f})"
+        f"{error} is {proxy.error_without:.4f} instead of {proxy.error:.4f} "
+        f"({proxy.ratio:.2f} times, at least {proxy.assured:.2f})"
     )

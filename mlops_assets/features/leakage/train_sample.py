@@ -1,4 +1,4 @@
-"""Evidence: the distinct train rows in which leaks are looked for."""
+"""The train sample: the distinct train rows in which leaks are looked for."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mlops_assets.declaration.spec import SystemSpec
-from mlops_assets.features.leakage.single_feature import Determination, determinations
+from mlops_assets.features.leakage.single_feature import SingleFeatureScore, single_feature_scores
 
 if TYPE_CHECKING:
     from mlops_assets.features.spec import LeakageSpec
@@ -18,7 +18,7 @@ SAMPLE = 20_000
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class TrainSample:
     """Train rows in table order, copies counted as one."""
 
     spec: SystemSpec
@@ -30,9 +30,9 @@ class Evidence:
     """Their target, shape (n,); classes as positions."""
 
     @cached_property
-    def determinations(self) -> list[Determination]:
+    def single_feature_scores(self) -> list[SingleFeatureScore]:
         """What each feature says about the target on its own, strongest first."""
-        return determinations(self.features, self.target, self.spec.task)
+        return single_feature_scores(self.features, self.target, self.spec.task)
 
     @property
     def rows(self) -> int:
@@ -48,8 +48,8 @@ class Evidence:
         return self.spec.features.leakage
 
 
-def evidence(features: pd.DataFrame, target: np.ndarray, content: np.ndarray, spec: SystemSpec) -> Evidence:
-    """The evidence in train rows: ``content`` is equal for copies of a row, shape (n,) as ``target``."""
+def train_sample(features: pd.DataFrame, target: np.ndarray, content: np.ndarray, spec: SystemSpec) -> TrainSample:
+    """The sample of train rows: ``content`` is equal for copies of a row, shape (n,) as ``target``."""
     rows = np.sort(np.unique(content, return_index=True)[1])
     sample = rows[np.sort(np.random.default_rng(0).permutation(len(rows))[:SAMPLE])]
-    return Evidence(spec, features.iloc[rows], features.iloc[sample], target[sample])
+    return TrainSample(spec, features.iloc[rows], features.iloc[sample], target[sample])

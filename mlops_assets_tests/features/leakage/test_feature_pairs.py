@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_assets.features.leakage.feature_pairs import derivations
+from mlops_assets.features.leakage.feature_pairs import pair_formulas
 
 BOUND = 0.99
 Columns = tuple[np.ndarray, np.ndarray]
@@ -21,7 +21,7 @@ def columns(count: int = 400, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np
 
 
 def found(features: dict[str, np.ndarray], target: np.ndarray, bound: float = BOUND) -> list[str]:
-    return [one.formula for one in derivations(pd.DataFrame(features), target, bound)]
+    return [one.formula for one in pair_formulas(pd.DataFrame(features), target, bound)]
 
 
 FORMULAS: list[tuple[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]] = [
@@ -56,8 +56,8 @@ def test_rounding_and_a_little_noise_do_not_hide_it(formula: str, derive: Callab
 def test_nothing_is_found_once_one_of_the_two_is_away():
     f, g, random = columns()
     assert found({"f": f, "other": random.permutation(g)}, f * g) == []
-    assert [one.features for one in derivations(pd.DataFrame({"f": f, "g": g}), f * g, BOUND)] == [("f", "g")]
-    assert derivations(pd.DataFrame({"f": f, "g": g}), f * g, BOUND, ignored=["g"]) == []
+    assert [one.features for one in pair_formulas(pd.DataFrame({"f": f, "g": g}), f * g, BOUND)] == [("f", "g")]
+    assert pair_formulas(pd.DataFrame({"f": f, "g": g}), f * g, BOUND, ignored=["g"]) == []
 
 
 def test_empty_cells_and_cells_filled_in_for_some_rows_only_do_not_hide_it():
@@ -145,7 +145,7 @@ HONEST = [
 def test_honest_tables_are_not_accused_even_at_a_lower_bound(shared_data, file: str, target: str, away: list[str]):
     table = pd.read_csv(shared_data / file).drop(columns=away)
     answer = pd.factorize(table[target], sort=True)[0] if table[target].dtype == object else table[target].to_numpy()
-    assert derivations(table.drop(columns=target), answer, 0.985) == []
+    assert pair_formulas(table.drop(columns=target), answer, 0.985) == []
 
 
 def test_the_honest_sample_is_not_accused():
@@ -153,12 +153,12 @@ def test_the_honest_sample_is_not_accused():
     from mlops_assets.defs.house_prices.sample import rows
 
     sales = rows()
-    assert derivations(engineer(sales.drop(columns="price")), sales["price"].to_numpy(), 0.95) == []
+    assert pair_formulas(engineer(sales.drop(columns="price")), sales["price"].to_numpy(), 0.95) == []
 
 
 def test_living_area_is_the_sum_of_its_storeys(shared_data):
     table = pd.read_csv(shared_data / "king_county" / "kc_house_data.csv").drop(columns=["id", "date"])
-    (one,) = derivations(table.drop(columns="sqft_living"), table["sqft_living"].to_numpy(), BOUND)
+    (one,) = pair_formulas(table.drop(columns="sqft_living"), table["sqft_living"].to_numpy(), BOUND)
     assert one.formula == "sqft_above + sqft_basement"
     assert one.score == pytest.approx(1)
 
@@ -169,7 +169,7 @@ def test_price_per_square_foot_is_found_on_the_write_ups_rows(shared_data, noise
     price = table.pop("price").to_numpy()
     spoilt = 1 + np.random.default_rng(0).normal(0, noise, len(price))
     table["price_per_sqft"] = price / table["sqft"] * spoilt
-    assert [one.formula for one in derivations(table, price, BOUND)] == ["sqft * price_per_sqft"]
+    assert [one.formula for one in pair_formulas(table, price, BOUND)] == ["sqft * price_per_sqft"]
 
 
 def test_wide_tables_stay_cheap():
@@ -177,5 +177,5 @@ def test_wide_tables_stay_cheap():
     features = pd.DataFrame(random.normal(size=(20_000, 200))).rename(columns=str)
     target = features["17"].to_numpy() - features["150"].to_numpy()
     started = time.perf_counter()
-    assert [one.formula for one in derivations(features, target, BOUND)] == ["17 - 150"]
+    assert [one.formula for one in pair_formulas(features, target, BOUND)] == ["17 - 150"]
     assert time.perf_counter() - started < 5

@@ -10,7 +10,7 @@ import pytest
 from mlops_assets.features.leakage.overlap import no_overlap
 from mlops_assets.features.leakage.target_leakage import is_identifier, no_leakage, no_target
 from mlops_assets.features.leakage.target_proxy import no_proxy
-from mlops_assets.features.leakage.train_sample import evidence
+from mlops_assets.features.leakage.train_sample import train_sample
 from mlops_assets.features.split import assign, choose_plan, identities
 from mlops_assets.features.transform import transform
 
@@ -73,7 +73,7 @@ def leakage_of(declare, features: dict, target: np.ndarray, task: str, **declare
     spec = declare(frame, "y", task, features=declared)
     made = transform(frame.to_pandas(), spec)
     codes = target if task == "regression" else np.unique(target, return_inverse=True)[1]
-    return no_leakage(evidence(made, codes, np.arange(len(target), dtype=np.uint64), spec))
+    return no_leakage(train_sample(made, codes, np.arange(len(target), dtype=np.uint64), spec))
 
 
 def guilty(verdict) -> list[str]:
@@ -212,7 +212,7 @@ def test_copies_of_rows_are_no_evidence(declare):
     frame = pl.DataFrame({"x": values, "y": labels})
     spec = declare(frame, "y")
     content = np.repeat(np.arange(200, dtype=np.uint64), 3)
-    assert no_leakage(evidence(transform(frame.to_pandas(), spec), labels, content, spec)).passed
+    assert no_leakage(train_sample(transform(frame.to_pandas(), spec), labels, content, spec)).passed
 
 
 @pytest.mark.parametrize("rows", [0, 10])
@@ -220,7 +220,7 @@ def test_few_rows_are_not_evaluated_which_is_no_pass(declare, rows):
     frame = pl.DataFrame({"x": np.arange(10.0), "y": [0, 1] * 5})[:rows]
     spec = declare(frame, "y")
     labels = frame["y"].to_numpy()
-    verdict = no_leakage(evidence(transform(frame.to_pandas(), spec), labels, labels, spec))
+    verdict = no_leakage(train_sample(transform(frame.to_pandas(), spec), labels, labels, spec))
     assert verdict.outcome == "not evaluated"
     assert verdict.blocks
 
@@ -257,7 +257,7 @@ def test_real_tables_do_not_leak(declare, shared_data, file, target, task, featu
         np.unique(frame[target].to_numpy(), return_inverse=True)[1] if task == "classification" else frame[target]
     )
     made = transform(frame.select(spec.feature_columns()).to_pandas(), spec)
-    shown = evidence(made.loc[train], np.asarray(outcomes)[train], ids.content[train], spec)
+    shown = train_sample(made.loc[train], np.asarray(outcomes)[train], ids.content[train], spec)
     assert no_leakage(shown).passed, no_leakage(shown).reason
     assert no_proxy(shown).passed, no_proxy(shown).reason
     assert no_overlap(parts, ids.content).passed
@@ -268,7 +268,7 @@ def test_a_real_identifier_is_found(declare, shared_data):
     target = frame["AGE"].to_numpy() > 30
     made = transform(frame.to_pandas(), declare(frame, "AGE", "regression"))
     spec = declare(frame, "AGE")
-    verdict = no_leakage(evidence(made, target.astype(int), np.arange(frame.height, dtype=np.uint64), spec))
+    verdict = no_leakage(train_sample(made, target.astype(int), np.arange(frame.height, dtype=np.uint64), spec))
     assert guilty(verdict) == ["ID"]
 
 

@@ -9,18 +9,18 @@ import pytest
 
 from mlops_assets.features.leakage.target_leakage import no_leakage
 from mlops_assets.features.leakage.target_proxy import no_proxy
-from mlops_assets.features.leakage.train_sample import Evidence, evidence
+from mlops_assets.features.leakage.train_sample import TrainSample, train_sample
 from mlops_assets.features.transform import transform
 
 N = 1500
 
 
-def evidence_of(declare, frame: pl.DataFrame, target: str, task: str, **features: Any) -> Evidence:
+def sample_of(declare, frame: pl.DataFrame, target: str, task: str, **features: Any) -> TrainSample:
     spec = declare(frame, target, task, features=features)
     made = transform(frame.select(spec.feature_columns()).to_pandas(), spec)
     values = frame[target].to_numpy()
     outcomes = values if task == "regression" else np.unique(values, return_inverse=True)[1]
-    return evidence(made, outcomes, np.arange(frame.height, dtype=np.uint64), spec)
+    return train_sample(made, outcomes, np.arange(frame.height, dtype=np.uint64), spec)
 
 
 def columns(rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -44,7 +44,7 @@ def test_noisy_copies_of_real_targets_are_named(declare, shared_data, file, targ
     table = pd.read_csv(shared_data / file).astype({target: float})
     spread = noise * table[target].std()
     table["leak"] = table[target] + np.random.default_rng(5).normal(0, spread, len(table))
-    shown = evidence_of(declare, pl.from_pandas(table), target, "regression", exclude=exclude)
+    shown = sample_of(declare, pl.from_pandas(table), target, "regression", exclude=exclude)
     verdict = no_proxy(shown)
     assert (verdict.outcome, verdict.severity) == ("failed", "warn")
     assert not verdict.blocks
@@ -58,7 +58,7 @@ def test_noisy_copies_of_a_real_class_are_named(declare, shared_data, noise):
     table = pd.read_csv(shared_data / "wine_quality" / "winequality-white.csv")
     good = (table.pop("quality") >= 6).astype(int)
     table["leak"] = good + np.random.default_rng(5).normal(0, noise * good.std(), len(table))
-    shown = evidence_of(declare, pl.from_pandas(table.assign(good=good)), "good", "classification")
+    shown = sample_of(declare, pl.from_pandas(table.assign(good=good)), "good", "classification")
     assert no_proxy(shown).details["columns"] == ["leak"]
 
 
@@ -68,7 +68,7 @@ def test_a_label_that_is_mostly_right_is_named_below_the_bound_of_one_feature(de
     labels = rng.integers(0, classes, N)
     clerk = np.where(rng.uniform(size=N) < 0.95, labels, rng.integers(0, classes, N))
     frame = pl.DataFrame({"clerk": clerk.astype(str), "x": labels + rng.normal(0, classes, N), "y": labels})
-    shown = evidence_of(declare, frame, "y", "classification")
+    shown = sample_of(declare, frame, "y", "classification")
     assert no_leakage(shown).passed
     verdict = no_proxy(shown)
     assert verdict.details["columns"] == ["clerk"]
@@ -81,7 +81,7 @@ def test_a_proxy_that_is_found_out_hides_no_other(declare):
     price = worth(features, rng)
     features["exact"] = price * 3
     features["noisy"] = price + rng.normal(0, 0.25 * price.std(), N)
-    verdict = no_proxy(evidence_of(declare, pl.DataFrame({**features, "y": price}), "y", "regression"))
+    verdict = no_proxy(sample_of(declare, pl.DataFrame({**features, "y": price}), "y", "regression"))
     assert verdict.details["columns"] == ["exact", "noisy"]
     assert [row["feature"] for row in verdict.details["suspects"]] == ["exact", "noisy"]
 
@@ -91,7 +91,7 @@ def test_the_errors_are_those_of_the_model_with_and_without(declare):
     features = columns(rng)
     price = worth(features, rng)
     features["noisy"] = price + rng.normal(0, 0.3 * price.std(), N)
-    [suspect] = no_proxy(evidence_of(declare, pl.DataFrame({**features, "y": price}), "y", "regression")).details[
+    [suspect] = no_proxy(sample_of(declare, pl.DataFrame({**features, "y": price}), "y", "regression")).details[
         "suspects"
     ]
     irreducible = 0.85**2 / price.var()
@@ -106,7 +106,7 @@ def test_a_strong_feature_that_others_stand_in_for_passes(declare):
     rng = np.random.default_rng(3)
     size = rng.normal(size=N)
     frame = pl.DataFrame({f"size{i}": size + rng.normal(0, 0.25, N) for i in range(6)} | {"y": size})
-    verdict = no_proxy(evidence_of(declare, frame, "y", "regression"))
+    verdict = no_proxy(sample_of(declare, frame, "y", "regression"))
     assert verdict.passed
     assert len(verdict.details["suspects"]) == 3
     assert verdict.reason.startswith("without 'size")
@@ -116,7 +116,7 @@ def test_needed_features_that_explain_a_part_are_not_suspected(declare):
     rng = np.random.default_rng(4)
     features = {"a": rng.normal(size=N), "b": rng.normal(size=N)}
     frame = pl.DataFrame({**features, "y": features["a"] + features["b"]})
-    verdict = no_proxy(evidence_of(declare, frame, "y", "regression"))
+    verdict = no_proxy(sample_of(declare, frame, "y", "regression"))
     assert verdict.passed
     assert verdict.value is None
     assert verdict.details == {"columns": [], "suspects": []}
@@ -129,7 +129,7 @@ def test_the_declared_factor_and_reviewed_exceptions_decide(declare):
     frame = pl.DataFrame({**features, "noisy": price + rng.normal(0, 0.3 * price.std(), N), "y": price})
 
     def judged(**leakage: Any):
-        return no_proxy(evidence_of(declare, frame, "y", "regression", leakage=leakage))
+        return no_proxy(sample_of(declare, frame, "y", "regression", leakage=leakage))
 
     assert judged().details["columns"] == ["noisy"]
     assert judged(max_error_ratio=10).passed
@@ -142,11 +142,11 @@ def test_infinite_and_missing_cells_and_an_only_feature_are_no_obstacle(declare)
     near = np.where(rng.uniform(size=N) < 0.3, np.nan, price + rng.normal(0, 0.2, N))
     wild = np.where(rng.uniform(size=N) < 0.3, -np.inf, np.where(rng.uniform(size=N) < 0.3, np.inf, 0))
     frame = pl.DataFrame({"near": near, "wild": wild, "y": price})
-    assert no_proxy(evidence_of(declare, frame, "y", "regression")).details["columns"] == ["near"]
-    assert no_proxy(evidence_of(declare, frame.drop("wild"), "y", "regression")).passed
+    assert no_proxy(sample_of(declare, frame, "y", "regression")).details["columns"] == ["near"]
+    assert no_proxy(sample_of(declare, frame.drop("wild"), "y", "regression")).passed
 
 
 def test_few_rows_are_not_evaluated(declare):
     frame = pl.DataFrame({"x": np.arange(15.0), "z": np.ones(15), "y": np.arange(15.0)})
-    verdict = no_proxy(evidence_of(declare, frame, "y", "regression"))
+    verdict = no_proxy(sample_of(declare, frame, "y", "regression"))
     assert verdict.outcome == "not evaluated"
