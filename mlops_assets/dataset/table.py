@@ -42,23 +42,6 @@ def read_dataset(storage: "Storage", version: DatasetVersion, columns: Sequence[
 
     Raises:
         StorageError: if the table at that version is not what was published.
-
-    Example:
-        >>> from pathlib import Path
-        >>> from tempfile import TemporaryDirectory
-        >>> from mlops_assets.dataset.ingestion import ingest
-        >>> from mlops_assets.dataset.landing import land
-        >>> from mlops_assets.declaration.spec import SystemSpec
-        >>> from mlops_assets.storage.storage import Storage
-        >>> columns = {"plan": {"type": "string"}, "spend": {"type": "float"}}
-        >>> spec = SystemSpec(name="shop", task="regression", dataset={"target": "spend", "columns": columns})
-        >>> with TemporaryDirectory() as folder:
-        ...     storage, file = Storage.local(folder), Path(folder, "june.csv")
-        ...     _ = file.write_text("plan,spend\\nbasic,9.5\\nfull,20\\n")
-        ...     _ = land(storage, "shop", file)
-        ...     version = ingest(storage, spec).version
-        ...     read_dataset(storage, version, ["plan", "spend"]).rows()
-        [('basic', 9.5), ('full', 20.0)]
     """
     return _exactly(storage, version).read(columns)
 
