@@ -29,7 +29,7 @@ PUBLIC = {
 
 def examples(module: str) -> Iterator[doctest.DocTest]:
     """The docstrings of ``module`` that hold an example."""
-    return (found for found in doctest.DocTestFinder().find(import_module(module)) if found.examples)
+    return (test for test in doctest.DocTestFinder().find(import_module(module)) if test.examples)
 
 
 @pytest.mark.parametrize("module", PUBLIC)

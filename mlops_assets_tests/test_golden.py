@@ -58,14 +58,14 @@ def test_a_good_model_of_king_county_fails_every_p_value(shared_data: Path):
     folds = KFold(5, shuffle=True, random_state=0)
     logs: Any = cross_val_predict(HistGradientBoostingRegressor(random_state=0), inputs, np.log(truth), cv=folds)
     predicted = np.exp(logs)
-    found: dict[str, Any] = values(
+    measured: dict[str, Any] = values(
         ["r2", "mean_absolute_error", "root_mean_squared_error", "mean_absolute_percentage_error"],
         read_outcomes("regression", truth, Predictions(predicted)),
     )
-    assert found["r2"] == pytest.approx(0.894, abs=0.005)
-    assert found["mean_absolute_error"] == pytest.approx(64_046, rel=0.015)
-    assert found["root_mean_squared_error"] == pytest.approx(119_526, rel=0.025)
-    assert found["mean_absolute_percentage_error"] == pytest.approx(0.1193, abs=0.002)
+    assert measured["r2"] == pytest.approx(0.894, abs=0.005)
+    assert measured["mean_absolute_error"] == pytest.approx(64_046, rel=0.015)
+    assert measured["root_mean_squared_error"] == pytest.approx(119_526, rel=0.025)
+    assert measured["mean_absolute_percentage_error"] == pytest.approx(0.1193, abs=0.002)
     logged = values(["root_mean_squared_log_error"], read_outcomes("regression", truth, Predictions(predicted)))
     assert logged["root_mean_squared_log_error"] == pytest.approx(0.1636, abs=0.002)
     errors = predicted - truth
@@ -106,7 +106,7 @@ def test_confident_learning_finds_flipped_digits_as_cleanlab_does(
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
     probabilities = np.asarray(cross_val_predict(chosen, inputs, labels, cv=folds, method="predict_proba"))
     suspects = np.flatnonzero(likely_classes(labels, probabilities) != labels)
-    found = len(np.intersect1d(suspects, flipped))
-    assert found / len(suspects) == pytest.approx(precision, abs=3 * (precision * (1 - precision) / flagged) ** 0.5)
-    assert found / len(flipped) == pytest.approx(recall, abs=3 * (recall * (1 - recall) / 179) ** 0.5)
+    recovered = len(np.intersect1d(suspects, flipped))
+    assert recovered / len(suspects) == pytest.approx(precision, abs=3 * (precision * (1 - precision) / flagged) ** 0.5)
+    assert recovered / len(flipped) == pytest.approx(recall, abs=3 * (recall * (1 - recall) / 179) ** 0.5)
     assert len(suspects) == pytest.approx(flagged, rel=0.1)

@@ -34,9 +34,9 @@ def regressed(rows: int, seed: int = 0) -> Outcomes:
     return read_outcomes("regression", truth, Predictions(truth * rng.normal(1, 0.05, rows)))
 
 
-def width(found: Estimate) -> float:
-    assert found.interval is not None
-    return found.interval[1] - found.interval[0]
+def width(estimated: Estimate) -> float:
+    assert estimated.interval is not None
+    return estimated.interval[1] - estimated.interval[0]
 
 
 def by_block(outcomes: Outcomes, blocks: Blocks, weights: np.ndarray) -> dict[str, np.ndarray]:
@@ -52,8 +52,8 @@ def test_metrics_of_drawn_blocks_are_those_of_their_rows(outcomes: Outcomes, gro
     blocks = fill_blocks(3_000, groups, Bootstrap(blocks=250))
     weights = blocks.atoms.draw(40, np.random.default_rng(1))
     rows = statistic(applicable(outcomes), outcomes)(weights.take(blocks.of_row, axis=1))
-    for name, found in by_block(outcomes, blocks, weights).items():
-        np.testing.assert_allclose(found, rows[name], rtol=1e-12, err_msg=name)
+    for name, estimated in by_block(outcomes, blocks, weights).items():
+        np.testing.assert_allclose(estimated, rows[name], rtol=1e-12, err_msg=name)
 
 
 def test_scores_in_fewer_bins_than_there_are_give_the_metrics_of_the_rows_to_a_hundredth_of_their_spread() -> None:
@@ -80,10 +80,10 @@ def test_a_median_in_blocks_that_differ_is_found_however_far_it_lies() -> None:
     values = groups + np.random.default_rng(2).random(2_000)
     blocks = fill_blocks(2_000, groups, Bootstrap())
     weights = blocks.atoms.draw(500, np.random.default_rng(3))
-    found = blocked_median(values, blocks)(weights)
+    estimated = blocked_median(values, blocks)(weights)
     rows = weighted_median(values)(weights.take(blocks.of_row, axis=1))
     assert np.ptp(rows) > 10
-    assert (found == rows).all()
+    assert (estimated == rows).all()
 
 
 def test_blocks_are_drawn_only_above_the_rows_that_are_told_apart_and_the_note_says_so() -> None:
@@ -93,10 +93,10 @@ def test_blocks_are_drawn_only_above_the_rows_that_are_told_apart_and_the_note_s
         for n in (1_000, 999)
     )
     assert few == estimate(applicable(outcomes), outcomes, bootstrap=Bootstrap(300))
-    assert not any(one.note for one in few.values())
+    assert not any(each.note for each in few.values())
     assert many["accuracy"] == few["accuracy"], "four atoms are drawn as ever"
     assert many["roc_auc"].note == "drawn as 100 random blocks of rows, as there are 1,000 different rows"
-    assert {name: one.value for name, one in many.items()} == {name: one.value for name, one in few.items()}
+    assert {name: each.value for name, each in many.items()} == {name: each.value for name, each in few.items()}
 
 
 def test_groups_in_blocks_give_the_interval_of_groups() -> None:
@@ -119,10 +119,12 @@ def test_classes_that_scores_keep_apart_stay_apart_in_bins() -> None:
     truth = rng.integers(0, 2, 30_000)
     scores = (truth + rng.random(30_000)) / 2
     given = Predictions(truth, np.column_stack([1 - scores, scores]), (0, 1))
-    found = estimate(["roc_auc"], read_outcomes("classification", truth, given), bootstrap=Bootstrap(50, most_rows=9))
-    assert found["roc_auc"].interval is not None
-    assert found["roc_auc"].interval[1] == 1 > found["roc_auc"].interval[0] > 0.999
-    assert "no error was seen" in found["roc_auc"].note
+    estimated = estimate(
+        ["roc_auc"], read_outcomes("classification", truth, given), bootstrap=Bootstrap(50, most_rows=9)
+    )
+    assert estimated["roc_auc"].interval is not None
+    assert estimated["roc_auc"].interval[1] == 1 > estimated["roc_auc"].interval[0] > 0.999
+    assert "no error was seen" in estimated["roc_auc"].note
 
 
 @pytest.mark.parametrize(
@@ -136,8 +138,8 @@ def test_intervals_from_blocks_cover_the_truth_as_often_as_they_say(
     truth = values([name], make(1_000_000, 99))[name]
     covered = 0
     for run in range(runs):
-        found = estimate([name], make(1_500, run), bootstrap=Bootstrap(300, 0.95, run, most_rows=500, blocks=300))
-        low, high = found[name].interval or (1, 0)
+        estimated = estimate([name], make(1_500, run), bootstrap=Bootstrap(300, 0.95, run, most_rows=500, blocks=300))
+        low, high = estimated[name].interval or (1, 0)
         covered += low <= truth <= high
     record_property("covered", f"{covered / runs:.3f}")
     assert least <= covered / runs <= most
@@ -167,8 +169,8 @@ def test_intervals_of_many_rows_are_as_wide_as_those_from_single_rows(
 def test_intervals_of_many_rows_have_the_width_that_theory_gives(rows: int, resamples: int, tolerance: float) -> None:
     bootstrap = Bootstrap(resamples, 0.9, 3, most_rows=rows * 2 // 3)
     outcomes, numbers = classified(rows), regressed(rows)
-    found = estimate(["roc_auc", "log_loss"], outcomes, bootstrap=bootstrap)
-    found |= estimate(["mean_absolute_error"], numbers, bootstrap=bootstrap)
+    estimated = estimate(["roc_auc", "log_loss"], outcomes, bootstrap=bootstrap)
+    estimated |= estimate(["mean_absolute_error"], numbers, bootstrap=bootstrap)
     assert outcomes.probabilities is not None
     constant = Outcomes("classification", outcomes.truth, outcomes.predicted, np.full((rows, 2), 0.5), (0, 1), 1)
     losses = -np.log(outcomes.probabilities[np.arange(rows), outcomes.truth])
@@ -178,7 +180,7 @@ def test_intervals_of_many_rows_have_the_width_that_theory_gives(rows: int, resa
         "mean_absolute_error": np.abs(numbers.truth - numbers.predicted).std() / rows**0.5,
     }
     for name, error in errors.items():
-        assert width(found[name]) == pytest.approx(2 * 1.6449 * error, rel=tolerance)
+        assert width(estimated[name]) == pytest.approx(2 * 1.6449 * error, rel=tolerance)
 
 
 @pytest.mark.slow
@@ -187,9 +189,9 @@ def test_two_thousand_resamples_of_a_million_rows_take_seconds(make: Callable[[i
     outcomes = make(1_000_000)
     tracemalloc.start()
     started = time.process_time()
-    found = estimate(applicable(outcomes), outcomes)
+    estimated = estimate(applicable(outcomes), outcomes)
     # Processor time of all threads, about 3 s here when nothing else runs: the bound is for a busy machine.
     assert time.process_time() - started < 15
     assert tracemalloc.get_traced_memory()[1] < 500e6
     tracemalloc.stop()
-    assert all(one.interval is not None for one in found.values())
+    assert all(each.interval is not None for each in estimated.values())

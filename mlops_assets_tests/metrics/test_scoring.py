@@ -109,8 +109,8 @@ def check_classification(outcomes: Outcomes, labels: np.ndarray, rows: np.ndarra
     assert outcomes.probabilities is not None
     truth, predicted = labels[outcomes.truth[rows]], labels[outcomes.predicted[rows]]
     positive = labels[1] if len(labels) == 2 else None
-    found = values(applicable(outcomes), outcomes, given)
-    for name, value in found.items():
+    measured = values(applicable(outcomes), outcomes, given)
+    for name, value in measured.items():
         if METRICS[name].needs == "labels":
             undefined = undefined_labels(name, truth, predicted, positive)
             reference = label_reference(name, truth, predicted, weights, positive)
@@ -196,7 +196,7 @@ def test_many_resamples_at_once_equal_one_at_a_time(case: tuple[Outcomes, np.nda
 def test_the_order_of_rows_does_not_matter(case: tuple[Outcomes, np.ndarray, int]) -> None:
     outcomes, _, seed = case
     shuffled = outcomes.take(np.random.default_rng(seed).permutation(len(outcomes)))
-    before, after = (values(applicable(outcomes), one) for one in (outcomes, shuffled))
+    before, after = (values(applicable(outcomes), each) for each in (outcomes, shuffled))
     assert after == {name: close(value) for name, value in before.items()}
 
 
@@ -207,8 +207,8 @@ def test_every_metric_of_the_catalogue_is_computed() -> None:
     two_classes = read_outcomes("classification", rng.random(50) < p, given)
     numbers = read_outcomes("regression", p + 1, Predictions(rng.random(50) + 1))
     for outcomes in (two_classes, numbers):
-        found = values(metrics_of(outcomes.task), outcomes)
-        assert [name for name, value in found.items() if value is None] == []
+        measured = values(metrics_of(outcomes.task), outcomes)
+        assert [name for name, value in measured.items() if value is None] == []
 
 
 @pytest.mark.parametrize(
@@ -233,11 +233,11 @@ def test_a_metric_that_cannot_be_computed_says_why_and_has_no_value(
 def test_f_beta_weighs_recall_by_the_square_of_beta_and_has_intervals() -> None:
     """Two hits, one false alarm, two missed: precision 2/3, recall 1/2."""
     truth, predicted = np.array([1, 1, 1, 1, 0, 0, 0, 0, 0]), np.array([1, 1, 0, 0, 1, 0, 0, 0, 0])
-    found = estimate(["f1", "f2", "f0_5"], read_outcomes("classification", truth, Predictions(predicted)))
+    measured = estimate(["f1", "f2", "f0_5"], read_outcomes("classification", truth, Predictions(predicted)))
     expected = {"f1": 4 / 7, "f2": 5 * 2 / (5 * 2 + 4 * 2 + 1), "f0_5": 1.25 * 2 / (1.25 * 2 + 0.25 * 2 + 1)}
-    assert {name: one.value for name, one in found.items()} == pytest.approx(expected)
-    for name, one in found.items():
-        assert one.interval and one.interval[0] < expected[name] < one.interval[1]
+    assert {name: each.value for name, each in measured.items()} == pytest.approx(expected)
+    for name, each in measured.items():
+        assert each.interval and each.interval[0] < expected[name] < each.interval[1]
     perfect = estimate(["f2"], read_outcomes("classification", truth, Predictions(truth)))["f2"]
     assert perfect.value == 1 and perfect.interval and perfect.interval[0] < 0.6
 
