@@ -24,8 +24,8 @@ SPEC = system({"k": {"type": "integer"}, "x": {"type": "float", "min": 0}, "y": 
 INGESTING = """
 import sys
 from mlops_assets.dataset.ingestion import ingest
-from mlops_assets.spec import SystemSpec
-from mlops_assets.storage import Storage
+from mlops_assets.declaration.spec import SystemSpec
+from mlops_assets.storage.storage import Storage
 
 ingest(Storage.local(sys.argv[1]), SystemSpec.model_validate_json(sys.argv[2]))
 """

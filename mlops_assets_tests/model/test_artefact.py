@@ -75,7 +75,7 @@ def pipelines():
 ELSEWHERE = """
 import json, sys
 from pathlib import Path
-from mlops_assets.model import artefact, exchange
+from mlops_assets.model import artefact, onnx_copy
 from mlops_assets_tests.model import test_artefact
 
 digests = {}
@@ -83,8 +83,8 @@ for name, pipeline in test_artefact.pipelines():
     artefact.dump(pipeline, sys.argv[1])
     digests[name] = [artefact.digest(sys.argv[1])]
     try:
-        digests[name].append(exchange.export(pipeline, sys.argv[1]))
-    except exchange.CannotConvert:
+        digests[name].append(onnx_copy.export(pipeline, sys.argv[1]))
+    except onnx_copy.CannotConvert:
         pass
 Path(sys.argv[2]).write_text(json.dumps(digests))
 """
