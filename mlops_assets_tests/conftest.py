@@ -12,6 +12,9 @@ from mlops_assets_tests.champions import home, prepared, prepared_waiting, sessi
 
 __all__ = ["home", "prepared", "prepared_waiting", "session", "spec", "waiting"]
 
+# Each worker has a core: a second thread of every library would only wait for it, busily. Child processes inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # How long one example takes says how busy the machine is.
 hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")
@@ -74,11 +77,13 @@ def wine():
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A folder with a champion and a batch that waits, and a copy of it to start every case from."""
     from mlops_assets_tests.crash import Child
+    from mlops_assets_tests.platform import empty_mlflow
     from mlops_assets_tests.wine import base
 
     top = tmp_path_factory.mktemp("pristine")
     here, copy = top / "here", top / "copy"
     here.mkdir()
+    shutil.copy(empty_mlflow(), here / "mlflow.db")
     Child(base, here, log=top / "log").result()
     shutil.copytree(here, copy)
     return here, copy

@@ -47,7 +47,7 @@ REWORDED = {"no gate asks for less than of a champion: there was none": "there w
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("commit", ["275bc21", "2a6e69b"])
+@pytest.mark.parametrize("commit", ["275bc21", pytest.param("2a6e69b", marks=pytest.mark.soak("homes"))])
 def test_a_home_of_an_earlier_release_goes_on(commit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     home = tmp_path / "home"
     with code_of(commit, tmp_path / "code") as code:

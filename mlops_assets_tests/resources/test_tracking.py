@@ -7,11 +7,12 @@ import pytest
 
 from mlops_assets.errors import TrackingError
 from mlops_assets.resources.tracking import MlflowTracking, redacted
+from mlops_assets_tests.platform import Platform
 
 
 @pytest.fixture
 def tracking(tmp_path: Path) -> MlflowTracking:
-    return MlflowTracking(tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}", artifact_root=str(tmp_path / "artifacts"))
+    return Platform(tmp_path).tracking
 
 
 def tracked(name: str, boom: bool = False, deps: tuple = ()) -> dg.AssetsDefinition:

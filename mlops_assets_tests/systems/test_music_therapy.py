@@ -37,6 +37,8 @@ attributes:
       mood: {type: string, allowed: [Calm, Energetic, Happy, Sad]}
   features:
     categorical: [key, time_signature]
+  model:
+    params: {max_iter: 40}
   evaluation:
     gates:
       - {metric: accuracy, at_least: 0.70}

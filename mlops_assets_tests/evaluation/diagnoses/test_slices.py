@@ -86,7 +86,9 @@ def test_an_interval_holds_its_gap_and_turns_with_its_slice(seed: int, size: int
     assert one.interval == pytest.approx((-other.interval[1], -other.interval[0]))
 
 
-@pytest.mark.parametrize("share", [0.06, 0.5, 0.94])
+@pytest.mark.parametrize(
+    "share", [0.06, *(pytest.param(share, marks=pytest.mark.soak("rates")) for share in (0.5, 0.94))]
+)
 @pytest.mark.parametrize("kind", ["errors", "skewed", "grouped"])
 def test_equal_slices_are_called_worse_at_most_as_often_as_stated(kind: str, share: float):
     rng, fired, trials = np.random.default_rng(1), 0, 150

@@ -32,12 +32,18 @@ def worth(features: dict[str, np.ndarray], rng: np.random.Generator) -> np.ndarr
     return features["a"] + features["b"] + 2 * (features["kind"] == "u") + rng.normal(0, 0.85, N)
 
 
-@pytest.mark.parametrize("noise", [0.1, 0.2, 0.3])
+SALES, WINES = (
+    ("king_county/kc_house_data.csv", "price", ["id", "date"]),
+    ("wine_quality/winequality-white.csv", "quality", []),
+)
+
+
 @pytest.mark.parametrize(
-    ("file", "target", "exclude"),
+    ("file", "target", "exclude", "noise"),
     [
-        pytest.param("king_county/kc_house_data.csv", "price", ["id", "date"], marks=pytest.mark.slow),
-        ("wine_quality/winequality-white.csv", "quality", []),
+        *(pytest.param(*SALES, noise, marks=pytest.mark.soak("rates")) for noise in (0.1, 0.2)),
+        (*SALES, 0.3),
+        *((*WINES, noise) for noise in (0.1, 0.2, 0.3)),
     ],
 )
 def test_noisy_copies_of_real_targets_are_named(declare, shared_data, file, target, exclude, noise):
