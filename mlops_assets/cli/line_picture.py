@@ -1,5 +1,6 @@
 """The picture of the line in docs/, drawn from the assets of a shipped system."""
 
+import re
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -128,8 +129,9 @@ def _legend(height: float) -> Markup:
 
 
 def shipped_picture() -> str:
-    """The picture as docs/ shows it."""
-    return picture(read_declaration(SHIPPED / SYSTEM / "defs.yaml")) + "\n"
+    """The picture as docs/ shows it, an element a line, so that a change can be read."""
+    drawn = picture(read_declaration(SHIPPED / SYSTEM / "defs.yaml"))
+    return re.sub(r"(?<=>)(?=<(?:g|path|rect|style|title|desc|defs|/svg)\b)", "\n", drawn) + "\n"
 
 
 if __name__ == "__main__":
