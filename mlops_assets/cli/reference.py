@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Iterator
 from enum import Enum
 from types import UnionType
-from typing import Any, Literal, get_args, get_origin
+from typing import Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
@@ -67,7 +67,7 @@ def _models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
                 yield from _models(part)
 
 
-def _parts(annotation: Any) -> Iterator[Any]:
+def _parts(annotation: object) -> Iterator[object]:
     arguments = get_args(annotation)
     yield from (annotation,) if not arguments else ()
     for argument in arguments:
@@ -84,7 +84,7 @@ def _model_table(model: type[BaseModel]) -> str:
     return "\n".join([*head, *rows, ""])
 
 
-def _default(value: Any) -> str:
+def _default(value: object) -> str:
     if isinstance(value, BaseModel):
         return "see below"
     if isinstance(value, list) and value and isinstance(value[0], BaseModel):
@@ -92,7 +92,7 @@ def _default(value: Any) -> str:
     return "none" if value is None else f"`{value.value if isinstance(value, Enum) else value}`"
 
 
-def _type(annotation: Any) -> str:
+def _type(annotation: object) -> str:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Literal:
         return " \\| ".join(f"`{value}`" for value in arguments)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from mlops_assets.evaluation import gate_history
 from mlops_assets.evaluation.diagnoses import preparation
-from mlops_assets.evaluation.diagnoses.importance import permutation_importance
+from mlops_assets.evaluation.diagnoses.importance import Shuffling, permutation_importance
 from mlops_assets.evaluation.diagnosis import Diagnosis, Subject
 from mlops_assets.evaluation.examination import examine, needed
 from mlops_assets.evaluation.gate_evidence import Evidence, gather_evidence
@@ -108,7 +108,7 @@ def assess(
             ],
             bounds=gate_history.changed_bounds(spec.evaluation.gates, predecessors),
             importance=permutation_importance(
-                pipeline, rows.loc[:, features.names], evidence.outcomes, primary, spec.model.seed
+                pipeline, rows.loc[:, features.names], evidence.outcomes, primary, Shuffling(spec.model.seed)
             ),
             diagnoses=diagnoses,
             notes=_notes(evidence),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from mlops_assets.evaluation.diagnosis_info import DiagnosisInfo
 from mlops_assets.metrics.bootstrap import STANDARD, Bootstrap
 from mlops_assets.metrics.outcomes import Outcomes, Predictions, read_outcomes
-from mlops_assets.model.prediction import predict
+from mlops_assets.model.prediction import Fitted, predict
 from mlops_assets.model.prediction_intervals import Intervals
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class Subject:
 
     spec: "SystemSpec"
     features: "FeaturesVersion"
-    pipeline: Any
+    pipeline: Fitted
     test: pd.DataFrame
     """Features, target, context columns as ``@name``, ``_identity``, ``_part``, ``_batch``, ``_row``."""
     validation: pd.DataFrame

@@ -1,6 +1,6 @@
 """Predictions: what a fitted pipeline says about rows."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mlops_assets.metrics.outcomes import Predictions
 
@@ -8,7 +8,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def predict(pipeline: Any, rows: "pd.DataFrame") -> Predictions:
+Fitted: TypeAlias = Any
+"""A fitted pipeline or step of one, or what stands in for it: no type describes how scikit-learn declares methods."""
+
+
+def predict(pipeline: Fitted, rows: "pd.DataFrame") -> Predictions:
     """Predictions of a fitted scikit-learn pipeline for ``rows``."""
     values = pipeline.predict(rows)
     classes, predict_proba = (getattr(pipeline, name, None) for name in ("classes_", "predict_proba"))

@@ -14,20 +14,16 @@ Counted = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Rate, group and other group of each pair, shape (pairs,) each."""
 SELECTION, TRUE_POSITIVE, FALSE_POSITIVE = range(3)
-
-
 RATES = {
     "demographic_parity_difference": (SELECTION,),
     "equalized_odds_difference": (TRUE_POSITIVE, FALSE_POSITIVE),
     "equal_opportunity_difference": (TRUE_POSITIVE,),
     "demographic_parity_ratio": (SELECTION,),
 }
-
-
+RATIOS = ("demographic_parity_ratio",)
+"""Those of them that divide two rates; the others subtract."""
 FEWEST_OF_CLASS = 5
 """A rate among fewer rows of one class says nothing of its group."""
-
-
 CONDITION = (
     "",
     f", with {FEWEST_OF_CLASS} rows of the positive class",
@@ -143,7 +139,7 @@ def _disparity(name: str, counts: Counts, drawn: dict[str, np.ndarray] | None, c
     rate, group, other = np.array(pairs).T
     of, hit = counts.of[0], counts.hit[0]
     first, second = (hit[rate, side] / of[rate, side] for side in (group, other))
-    ratio = name.endswith("_ratio")
+    ratio = name in RATIOS
     if ratio and not np.maximum(first, second).any():
         return Disparity(name, None, rows=rows, note="no row of these groups is selected")
     apart = _apart(first, second, ratio)

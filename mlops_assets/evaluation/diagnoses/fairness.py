@@ -75,14 +75,14 @@ def examine(subject: Subject, options: FairnessSpec | None = None) -> Diagnosis:
     positive = subject.outcomes.positive
     groupings = [group_rows(name, values, options.min_group) for name, values in columns.items()]
     counts = Counts(groupings, subject.outcomes.truth == positive, subject.outcomes.predicted == positive)
-    found = disparities(counts, subject.groups, subject.bootstrap)
-    reason = "" if any(disparity.value is not None for disparity in found) else found[0].note
+    gaps = disparities(counts, subject.groups, subject.bootstrap)
+    reason = "" if any(disparity.value is not None for disparity in gaps) else gaps[0].note
     return Diagnosis(
         name=INFO.name,
         title=INFO.title,
-        headline=f"Not evaluated: {reason}." if reason else _headline(found),
+        headline=f"Not evaluated: {reason}." if reason else _headline(gaps),
         reason=reason,
-        measures=[_measure(disparity) for disparity in found],
+        measures=[_measure(disparity) for disparity in gaps],
         tables=[_table(counts), *_rates(counts, subject)],
         notes=[
             *(
@@ -149,10 +149,10 @@ def _measure(disparity: Disparity) -> Measure:
     )
 
 
-def _headline(found: list[Disparity]) -> str:
+def _headline(gaps: list[Disparity]) -> str:
     said = [
         f"{disparity.name.replace('_', ' ')} {disparity.value:.3g} ({disparity.column})"
-        for disparity in found
+        for disparity in gaps
         if disparity.value is not None
     ]
     return f"Worst over protected columns: {', '.join(said)}."

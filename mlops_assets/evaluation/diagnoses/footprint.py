@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TypedDict
 
 import pandas as pd
 
 from mlops_assets.errors import NotEvaluated
 from mlops_assets.model import artefact
-from mlops_assets.model.prediction import predict
+from mlops_assets.model.prediction import Fitted, predict
 
 MEGABYTE = 1e6
 LONGEST_SECONDS = 300.0
@@ -41,8 +41,16 @@ class Footprint:
     """Most bytes resident in the fresh process up to its prediction: interpreter and libraries included."""
 
 
+class _Measured(TypedDict):
+    """What the fresh process prints."""
+
+    cold_seconds: float
+    base: int
+    peak: int
+
+
 def footprint(
-    pipeline: Any,
+    pipeline: Fitted,
     rows: pd.DataFrame,
     declared: Sequence[str],
     repeats: int = 5,
@@ -69,7 +77,7 @@ def main(path: str, digest: str, rows: str, *declared: str) -> None:
 
     inputs = pd.read_parquet(rows)
     base = peak_bytes()
-    pipelines: list[Any] = []
+    pipelines: list[Fitted] = []
     cold = _seconds(lambda: pipelines.append(artefact.load(path, digest, declared)), time.perf_counter)
     predict(pipelines[0], inputs)
     sys.stdout.write(json.dumps({"cold_seconds": cold, "base": base, "peak": peak_bytes()}) + "\n")
@@ -114,7 +122,7 @@ def _seconds(work: Callable[[], object], clock: Callable[[], float]) -> float:
     return clock() - started
 
 
-def _fresh_process(arguments: Sequence[str]) -> dict[str, Any]:
+def _fresh_process(arguments: Sequence[str]) -> _Measured:
     words = [sys.executable, "-m", "mlops_assets.evaluation.diagnoses.footprint", *arguments]
     # What this process can import, such as a declared class of the system's own package, that one can too.
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}

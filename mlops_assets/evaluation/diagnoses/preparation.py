@@ -5,8 +5,6 @@ steps make of them, unless one of those saw another row: a scaler fitted on all 
 of the test part. A step that looks up foreign rows by itself does so again when it is fitted anew, and is not found.
 """
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from pydantic import Field
@@ -14,6 +12,7 @@ from pydantic import Field
 from mlops_assets.evaluation.diagnosis import Diagnosis, Measure, Row, Subject, Table
 from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES, PREPARATION_CHECK
 from mlops_assets.metrics.formatting import figure
+from mlops_assets.model.prediction import Fitted
 from mlops_assets.model.target import target_values
 from mlops_assets.verdict import Verdict
 
@@ -55,11 +54,11 @@ def examine(subject: Subject) -> Diagnosis:
     return _judged(worst, rows, note, _table(effects, fitted))
 
 
-def fitted_anew(steps: Any, inputs: pd.DataFrame, target: np.ndarray) -> Any:
+def fitted_anew(steps: Fitted, inputs: pd.DataFrame, target: np.ndarray) -> Fitted:
     """An unfitted copy of ``steps`` with the same parameters and seeds, fitted as they are in training."""
     from sklearn.base import clone
 
-    anew: Any = clone(steps)
+    anew: Fitted = clone(steps)
     anew.fit_transform(inputs, target)
     return anew
 
@@ -96,9 +95,9 @@ def verdict(diagnosis: Diagnosis) -> Verdict:
     return Verdict.model_validate({**numbers, "outcome": outcome, "reason": diagnosis.headline})
 
 
-def _matrix(prepared: Any) -> np.ndarray:
-
-    return np.asarray(prepared.toarray() if hasattr(prepared, "toarray") else prepared)
+def _matrix(prepared: object) -> np.ndarray:
+    dense = getattr(prepared, "toarray", None)
+    return np.asarray(dense() if dense else prepared)
 
 
 def _numbers(values: np.ndarray) -> np.ndarray | None:
@@ -110,7 +109,7 @@ def _numbers(values: np.ndarray) -> np.ndarray | None:
         return None
 
 
-def _table(effects: np.ndarray, steps: Any) -> Table | None:
+def _table(effects: np.ndarray, steps: Fitted) -> Table | None:
     """The columns that differ, the worst first."""
 
     different = int((effects > 0).sum())
@@ -123,7 +122,7 @@ def _table(effects: np.ndarray, steps: Any) -> Table | None:
     return Table.of(EffectRow, title, rows)
 
 
-def _names(steps: Any, count: int) -> list[str]:
+def _names(steps: Fitted, count: int) -> list[str]:
     """Names of the prepared columns, or their numbers where a step gives no names."""
     try:
         return [str(name) for name in steps[-1].get_feature_names_out()]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 
@@ -43,8 +43,8 @@ def shapiro_wilk(errors: np.ndarray, seed: int = 0) -> ResidualTest:
     if len(errors) > MOST_SHAPIRO_ROWS:
         note = f"on {MOST_SHAPIRO_ROWS:,} of {len(errors):,} rows, drawn with seed {seed}"
         errors = np.random.default_rng(seed).choice(errors, MOST_SHAPIRO_ROWS, replace=False)
-    found: Any = stats.shapiro(_scaled(errors))
-    return _measured(named, found.statistic, found.pvalue, 1 - found.statistic, note, len(errors))
+    statistic, p = stats.shapiro(_scaled(errors))
+    return _measured(named, statistic, p, 1 - statistic, note, len(errors))
 
 
 def jarque_bera(errors: np.ndarray) -> ResidualTest:
@@ -54,8 +54,8 @@ def jarque_bera(errors: np.ndarray) -> ResidualTest:
     named = _unmeasured("Jarque-Bera", "JB / rows", errors)
     if named.note:
         return named
-    found: Any = stats.jarque_bera(_scaled(errors))
-    return _measured(named, found.statistic, found.pvalue, found.statistic / len(errors))
+    result: Any = stats.jarque_bera(_scaled(errors))
+    return _measured(named, result.statistic, result.pvalue, result.statistic / len(errors))
 
 
 def anderson_darling(errors: np.ndarray) -> ResidualTest:
@@ -141,8 +141,8 @@ def levene(errors: np.ndarray, groups: np.ndarray) -> ResidualTest:
     spreads = [float(part.std()) for part in parts]
     if min(spreads) <= 1e-9 * max(spreads):
         return replace(named, note="the errors of one group are all equal")
-    found: Any = stats.levene(*parts, center="median")
-    return _measured(named, found.statistic, found.pvalue, max(spreads) / min(spreads))
+    statistic, p = stats.levene(*parts, center="median")
+    return _measured(named, statistic, p, max(spreads) / min(spreads))
 
 
 def durbin_watson(errors: np.ndarray) -> ResidualTest:
@@ -186,13 +186,15 @@ def excess_kurtosis(errors: np.ndarray) -> ResidualTest:
     return _moment("Excess kurtosis", errors, 4, stats.kurtosistest)
 
 
-def _moment(name: str, errors: np.ndarray, power: int, test: Callable[..., Any]) -> ResidualTest:
+def _moment(
+    name: str, errors: np.ndarray, power: int, test: Callable[[np.ndarray], tuple[float, float]]
+) -> ResidualTest:
     named = _unmeasured(name, "|standardised moment, beyond the normal one|", errors)
     if named.note:
         return named
     z = _scaled(errors)
     moment = float((z**power).mean()) - (3 if power == 4 else 0)
-    return _measured(named, moment, test(z).pvalue, abs(moment))
+    return _measured(named, moment, test(z)[1], abs(moment))
 
 
 def _unmeasured(name: str, effect_is: str, errors: np.ndarray) -> ResidualTest:
@@ -207,7 +209,7 @@ def _unmeasured(name: str, effect_is: str, errors: np.ndarray) -> ResidualTest:
 
 
 def _measured(
-    named: ResidualTest, statistic: Any, p: Any, effect: Any, note: str = "", rows: int | None = None
+    named: ResidualTest, statistic: float, p: SupportsFloat, effect: float, note: str = "", rows: int | None = None
 ) -> ResidualTest:
     return replace(
         named,

@@ -40,7 +40,7 @@ class Gap:
         return self.loss - self.rest
 
 
-def measure_gap(found: Slice, losses: np.ndarray, units: np.ndarray | None = None, level: float = 0.95) -> Gap:
+def measure_gap(compared: Slice, losses: np.ndarray, units: np.ndarray | None = None, level: float = 0.95) -> Gap:
     """Mean loss inside and outside a slice, with interval and one-sided p-value of "worse than the rest".
 
     Independent 0/1 losses: Fisher's exact test, and Newcombe's (1998) interval from Wilson's. Otherwise Student's t
@@ -49,12 +49,12 @@ def measure_gap(found: Slice, losses: np.ndarray, units: np.ndarray | None = Non
     the simultaneous level would need tens of thousands of resamples.)
     """
 
-    inside = found.inside
+    inside = compared.inside
     loss, rest = float(losses[inside].mean()), float(losses[~inside].mean())
     exact = units is None and bool(np.isin(losses, (0, 1)).all())
     p, interval = (_exact if exact else _linearised)(losses, inside, units, level)
     interval = (min(interval[0], loss - rest), max(interval[1], loss - rest))
-    return Gap(found.rule, found.origin, int(inside.sum()), loss, rest, interval, p)
+    return Gap(compared.rule, compared.origin, int(inside.sum()), loss, rest, interval, p)
 
 
 def _exact(losses: np.ndarray, inside: np.ndarray, units: object, level: float) -> tuple[float, Interval]:

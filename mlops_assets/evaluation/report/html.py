@@ -1,7 +1,8 @@
 """HTML: a report as one self-contained page without scripts or remote assets."""
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, TypeVar
 
 from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES
 from mlops_assets.evaluation.report.report import Report
@@ -11,6 +12,9 @@ from mlops_assets.metrics.formatting import figure, interval_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
+
+T = TypeVar("T")
 
 VERDICTS = {
     "passed": "Passed",
@@ -94,27 +98,27 @@ def _meanings(diagnosis: str) -> dict[str, str]:
     return {name: measure.meaning for name, measure in info.measures.items()} if info else {}
 
 
-def _unturned(value: Any) -> Any:
+def _unturned(value: object) -> object:
     from mlops_assets.evaluation.report.plots.svg import unturned
 
     return unturned(value) if isinstance(value, str) else value
 
 
-def _inline(svg: str) -> Any:
+def _inline(svg: str) -> "Markup":
     """Put an SVG of ours, whose texts are escaped already, into the page."""
     from markupsafe import Markup
 
     return Markup(svg)
 
 
-def _breakable(name: str) -> Any:
+def _breakable(name: str) -> "Markup":
     """A long name that may break after an underscore or before a capital."""
     from markupsafe import Markup, escape
 
     return Markup("<wbr>").join(escape(part) for part in re.split(r"(?<=_)|(?<=[a-z])(?=[A-Z])", name))
 
 
-def _thinned(rows: Any, most: int) -> list[Any]:
+def _thinned(rows: Iterable[T], most: int) -> list[T]:
     """At most about ``most`` of ``rows``, evenly spaced, with the first and the last."""
     listed = list(rows)
     step = max(1, -(-len(listed) // most))

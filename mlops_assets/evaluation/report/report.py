@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -108,20 +107,20 @@ class Report(BaseModel):
 
     def measured(self, name: str) -> float | None:
         """The value of ``<diagnosis>.<measure>``, or None where the report has none."""
-        found = (
+        values = (
             measure.value
             for diagnosis in self.diagnoses
             for measure in diagnosis.measures
             if f"{diagnosis.name}.{measure.name}" == name
         )
-        return next(found, None)
+        return next(values, None)
 
     def metric(self, name: str) -> MetricReport | None:
         """The named metric, where it applies to the task."""
         return next((metric for metric in self.metrics if metric.name == name), None)
 
 
-def _rounded(value: Any) -> Any:
+def _rounded(value: object) -> object:
     if isinstance(value, float):
         return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
     if isinstance(value, dict):

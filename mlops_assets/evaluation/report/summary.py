@@ -26,7 +26,7 @@ class Group:
     """How many of them the first screen names."""
 
     @property
-    def told(self) -> list[Verdict]:
+    def named(self) -> list[Verdict]:
         return self.gates[: self.shown]
 
     @property

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_assets.evaluation.diagnoses.importance import permutation_importance
+from mlops_assets.evaluation.diagnoses.importance import Shuffling, permutation_importance
 from mlops_assets.metrics.outcomes import Outcomes, read_outcomes
 from mlops_assets.model.prediction import predict
 
@@ -23,7 +23,7 @@ def fitted() -> tuple[Any, pd.DataFrame, Outcomes]:
 
 
 def test_importance_is_the_loss_that_shuffling_costs(fitted: tuple[Any, pd.DataFrame, Outcomes]) -> None:
-    found = permutation_importance(*fitted, "root_mean_squared_error", repeats=20)
+    found = permutation_importance(*fitted, "root_mean_squared_error", Shuffling(repeats=20))
     by_name = {item.feature: item for item in found.features}
     assert [item.feature for item in found.features] == ["a", "b", "useless"]
     # Shuffling x in slope·x gives errors slope·(x - x'), whose standard deviation is slope·sqrt(2).
@@ -42,9 +42,9 @@ def test_equal_seeds_give_equal_importance_and_the_frame_is_left_alone(
     fitted: tuple[Any, pd.DataFrame, Outcomes],
 ) -> None:
     before = fitted[1].copy()
-    first, second = (permutation_importance(*fitted, "r2", seed=3) for _ in range(2))
+    first, second = (permutation_importance(*fitted, "r2", Shuffling(seed=3)) for _ in range(2))
     assert first == second
-    assert first != permutation_importance(*fitted, "r2", seed=4)
+    assert first != permutation_importance(*fitted, "r2", Shuffling(seed=4))
     pd.testing.assert_frame_equal(fitted[1], before)
 
 
@@ -63,8 +63,8 @@ def test_predictions_run_on_one_thread(fitted: tuple[Any, pd.DataFrame, Outcomes
 
 
 def test_rows_are_capped_by_the_predictions_that_they_cost(fitted: tuple[Any, pd.DataFrame, Outcomes]) -> None:
-    assert permutation_importance(*fitted, "r2", repeats=5, most_predictions=1500).rows == 100
-    found = permutation_importance(*fitted, "r2", repeats=5, most_predictions=300)
+    assert permutation_importance(*fitted, "r2", Shuffling(repeats=5, most_predictions=1500)).rows == 100
+    found = permutation_importance(*fitted, "r2", Shuffling(repeats=5, most_predictions=300))
     assert found.features == []
     assert found.note == "not evaluated: 3 features leave no budget for 30 rows each"
 

@@ -38,13 +38,13 @@ def test_at_most_nine_reasons_are_told_and_some_of_each_kind(
     gates = (verdicts("failed", failed), verdicts("not evaluated", unknown), verdicts("passed", passed))
     groups = groups_of(with_gates(report, *reversed(gates)))
     assert [group.outcome for group in groups] == ["failed", "not evaluated", "passed"]
-    assert tuple(len(group.told) for group in groups) == shown
-    assert tuple(len(group.told) + group.hidden for group in groups) == (failed, unknown, passed)
+    assert tuple(len(group.named) for group in groups) == shown
+    assert tuple(len(group.named) + group.hidden for group in groups) == (failed, unknown, passed)
 
 
 def test_gates_that_block_come_before_those_that_warn(report: Report) -> None:
     groups = groups_of(with_gates(report, verdicts("failed", 12, "warn"), verdicts("failed", 3)))
-    assert [gate.severity for gate in groups[0].told] == ["block"] * 3 + ["warn"] * 6
+    assert [gate.severity for gate in groups[0].named] == ["block"] * 3 + ["warn"] * 6
 
 
 def test_the_sentence_counts_what_blocks_and_what_warns(report: Report) -> None:

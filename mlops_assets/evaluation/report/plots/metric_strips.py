@@ -18,9 +18,9 @@ def metric_strip(metric: MetricReport, width: float = 230, height: float = 30) -
     """One metric: dot and interval of the model, marks of the baselines."""
     described = {"model": metric, **metric.baselines}
     description = "; ".join(
-        f"{name} {figure(found.value)} {interval_text(found.interval)}"
-        for name, found in described.items()
-        if found.value is not None
+        f"{name} {figure(estimate.value)} {interval_text(estimate.interval)}"
+        for name, estimate in described.items()
+        if estimate.value is not None
     )
     return drawing(f"{metric.title} against the baselines", description, width, height, *_marks(metric, width, height))
 
@@ -57,18 +57,18 @@ def _marks(metric: MetricReport, width: float, height: float) -> Iterator[Markup
     middle = height / 2
     yield tag("line", x1=0, x2=width, y1=middle, y2=middle, class_="grid")
     lanes = {name: middle + (7 if index % 2 else -7) for index, name in enumerate(sorted(metric.baselines))}
-    for name, found in [*metric.baselines.items(), ("model", metric)]:
-        if found.value is None:
+    for name, estimate in [*metric.baselines.items(), ("model", metric)]:
+        if estimate.value is None:
             continue
         y = lanes.get(name, middle)
-        yield from _interval(found, name, low, high, width, y)
-        yield _mark(name, _across(found.value, low, high, width), y)
+        yield from _interval(estimate, name, low, high, width, y)
+        yield _mark(name, _across(estimate.value, low, high, width), y)
 
 
-def _interval(found: Estimate, name: str, low: float, high: float, width: float, y: float) -> Iterator[Markup]:
-    if found.interval is None:
+def _interval(estimate: Estimate, name: str, low: float, high: float, width: float, y: float) -> Iterator[Markup]:
+    if estimate.interval is None:
         return
-    start, end = (_across(value, low, high, width) for value in found.interval)
+    start, end = (_across(value, low, high, width) for value in estimate.interval)
     thick = 3 if name == "model" else 1.5
     yield tag("line", x1=start, x2=end, y1=y, y2=y, stroke=_colour(name), stroke_width=thick, stroke_linecap="round")
 
@@ -87,8 +87,10 @@ def _colour(name: str) -> str:
 
 def _scale(metric: MetricReport) -> tuple[float, float]:
     """0 to 1 where all values lie there and 1 is best, otherwise from the lowest to the highest value shown."""
-    shown = [found for found in (metric, *metric.baselines.values()) if found.value is not None]
-    values = [value for found in shown for value in (found.value, *(found.interval or ())) if value is not None]
+    shown = [estimate for estimate in (metric, *metric.baselines.values()) if estimate.value is not None]
+    values = [
+        value for estimate in shown for value in (estimate.value, *(estimate.interval or ())) if value is not None
+    ]
     low, high = min([0.0, *values]), max(values)
     return (low, 1.0) if metric.greater_is_better and high <= 1 else (low, high if high > low else low + 1)
 

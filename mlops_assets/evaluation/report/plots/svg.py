@@ -93,11 +93,11 @@ def tick_text(value: float) -> str:
     return f"{value:.10g}"
 
 
-def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
-    """Round numbers within [low, high], about ``wanted`` of them."""
+def ticks(low: float, high: float, about: int = 5) -> list[float]:
+    """Round numbers within [low, high], about ``about`` of them."""
     if not high > low:
         return [low]
-    rough = (high - low) / wanted
+    rough = (high - low) / about
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * 0.7)
     first = math.ceil(low / step - 1e-9)
