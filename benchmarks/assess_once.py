@@ -11,12 +11,13 @@ from benchmarks.figure import seconds
 from benchmarks.process import peak_bytes
 from benchmarks.wide import FLOATS, LEVELS, wide_rows
 from mlops_assets.declaration.spec import SystemSpec
-from mlops_assets.evaluation.assessment import assess
+from mlops_assets.evaluation.assessment import assess, subject_of
 from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES, diagnoses_of
 from mlops_assets.evaluation.report.html import render
 from mlops_assets.evaluation.report.report import Report
+from mlops_assets.features.table import Parts
 from mlops_assets.features.version import FeatureColumn, FeaturesVersion, SplitPlan
-from mlops_assets.model.prediction import predict
+from mlops_assets.model.fitted_model import FittedModel
 from mlops_assets.model.training import train
 
 GOAL = "goal"
@@ -29,25 +30,13 @@ def main(task: str, rows: str) -> None:
     frames = {part: _rows(task, part, size, seed) for seed, (part, size) in enumerate(parts.items())}
     features = _features(task, parts)
     trained = train(spec, features, frames["train"], frames["validation"])
-    inputs = frames["test"].loc[:, features.names]
-    predictions = predict(trained.pipeline, inputs)
-    baselines = {name: predict(pipeline, inputs) for name, pipeline in trained.baselines.items()}
+    fitted, parts = FittedModel.of(trained, digest="1" * 64), Parts(**frames)
+    subject = subject_of(spec, features, parts, fitted)
+    baselines = fitted.baseline_predictions(subject.inputs)
     reports: list[Report] = []
 
     def assessed() -> None:
-        report = assess(
-            spec,
-            features,
-            frames["test"],
-            predictions,
-            baselines,
-            trained.pipeline,
-            model_digest="1" * 64,
-            validation=frames["validation"],
-            train=frames["train"],
-            intervals=trained.intervals,
-            intervals_note=trained.intervals_note,
-        )
+        report = assess(subject, baselines)
         render(report)
         reports.append(report)
 

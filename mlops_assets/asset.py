@@ -15,6 +15,8 @@ from mlops_assets.verdict import Severity, Verdict
 
 BLOCKED = "Blocked by a check of"
 """How the log line of a blocking verdict begins."""
+Metadata = Mapping[str, str | int | float | dg.MetadataValue | dg.TableSchema | None]
+"""What Dagster shows beside an asset or check, by its label."""
 R = TypeVar("R", bound=Record)
 
 
@@ -120,7 +122,7 @@ def actor(context: dg.AssetExecutionContext) -> str:
     return tags.get("user") or Settings().who
 
 
-def versions(**digests: str | int | None) -> dict[str, Any]:
+def versions(**digests: str | int | None) -> Metadata:
     """Exact versions as metadata, shortened for the eye."""
     return {name: _short(value) for name, value in digests.items() if value not in (None, "")}
 
@@ -137,8 +139,8 @@ def _short(value: str | int | None) -> str | int | None:
     return value[:16] if isinstance(value, str) and len(value) == 64 else value
 
 
-def _numbers(verdict: Verdict) -> dict[str, Any]:
-    numbers = {
+def _numbers(verdict: Verdict) -> Metadata:
+    numbers: Metadata = {
         "outcome": verdict.outcome,
         "value": verdict.value,
         "bound": verdict.bound,

@@ -28,9 +28,9 @@ MOMENTS = {
     "rows committed, fate of the batch not recorded": Moment("leaving", f"{DATASET}.table:DatasetTable.append"),
     "fate recorded, version not published": Moment("entering", f"{DATASET}.ingestion:publish"),
     "features committed, not recorded": Moment("leaving", f"{FEATURES}.building:write_features"),
-    "model fitted, not logged": Moment("entering", f"{RESOURCES}.tracking:MlflowTracking.log_model"),
-    "model logged, not recorded": Moment("leaving", f"{RESOURCES}.tracking:MlflowTracking.log_model"),
-    "report logged, not recorded": Moment("leaving", "mlops_assets.evaluation.asset:_log"),
+    "model fitted, not logged": Moment("entering", f"{RESOURCES}.mlflow_run:MlflowRun.log_model"),
+    "model logged, not recorded": Moment("leaving", f"{RESOURCES}.mlflow_run:MlflowRun.log_model"),
+    "report logged, not recorded": Moment("leaving", "mlops_assets.evaluation.publication:publish_report"),
     "version made, not recorded": Moment("leaving", f"{RESOURCES}.model_registry:Registry.register"),
     "version recorded, not in the ledger": Moment("entering", f"{REGISTRY}.ledger:Ledger.append_once"),
     "version in the ledger, not judged": Moment("leaving", f"{REGISTRY}.ledger:Ledger.append_once"),
@@ -114,7 +114,7 @@ def test_a_run_killed_at_this_moment_is_made_good_by_the_next(folder: Path, mome
 def test_dagsters_own_command_killed_is_made_good_by_mlops_run(folder: Path):
     environment = {"DAGSTER_HOME": str(folder), "MLOPS_ENV": "local"}
     prepare_instance(Settings(DAGSTER_HOME=folder))  # pyright: ignore[reportCallIssue]
-    moment = ("leaving", f"{RESOURCES}.tracking:MlflowTracking.log_model")
+    moment = ("leaving", f"{RESOURCES}.mlflow_run:MlflowRun.log_model")
     job = ("job", "execute", "-m", "mlops_assets.definitions", "-j", "wine_quality_lifecycle")
     killed = command(environment, "mlops_assets_tests.crash", *moment, *job)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
@@ -135,7 +135,7 @@ def test_dagsters_own_command_killed_is_made_good_by_mlops_run(folder: Path):
     ("stage", "moment"),
     [
         pytest.param(
-            *("model", Moment("entering", f"{RESOURCES}.tracking:MlflowTracking.log_model")),
+            *("model", Moment("entering", f"{RESOURCES}.mlflow_run:MlflowRun.log_model")),
             marks=pytest.mark.soak("kills"),
         ),
         ("registered_version", Moment("entering", f"{RESOURCES}.model_registry:Registry.register")),

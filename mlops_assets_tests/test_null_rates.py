@@ -14,7 +14,7 @@ import pytest
 from mlops_assets.comparison.comparison import compare
 from mlops_assets.evaluation.diagnoses import calibration, conformal, fairness, slices
 from mlops_assets.evaluation.diagnosis import Measure, Subject
-from mlops_assets.evaluation.gate_evidence import SIMPLE, gather_evidence
+from mlops_assets.evaluation.gate_evidence import SIMPLE
 from mlops_assets.evaluation.gates import judge
 from mlops_assets.evaluation.spec import GateSpec
 from mlops_assets.metrics.bootstrap import Bootstrap
@@ -22,7 +22,7 @@ from mlops_assets.metrics.outcomes import Predictions
 from mlops_assets.model.prediction import predict
 from mlops_assets.model.prediction_intervals import fit_intervals
 from mlops_assets.model.spec import IntervalsSpec
-from mlops_assets_tests.evaluation.subjects import Classifier, Regressor, measures, subject_of
+from mlops_assets_tests.evaluation.subjects import Classifier, Regressor, evidence_of, measures, subject_of
 
 TRIALS, FAST = 200, Bootstrap(resamples=200)
 STATED = Classifier(lambda rows: rows["p"])
@@ -64,7 +64,7 @@ def test_a_model_as_good_as_its_baseline_does_not_pass_the_gate(metric: str):
         truth, ours, theirs = equal_models(metric, 200, seed)
         rows = pd.DataFrame({"goal": truth})
         bootstrap = Bootstrap(resamples=200, seed=seed)
-        verdict = judge(gate, gather_evidence(task, rows, "goal", ours, {SIMPLE: theirs}, bootstrap=bootstrap))
+        verdict = judge(gate, evidence_of(task, rows, "goal", ours, {SIMPLE: theirs}, bootstrap))
         assert verdict.outcome != "not evaluated", verdict.reason
         passed += verdict.passed
     assert passed / TRIALS <= at_most(0.025)

@@ -139,6 +139,7 @@ class Subject:
     """Those stored with the model."""
     intervals_note: str = "the model has no intervals. Remedy: materialise the model again"
     """Why there are none."""
+    model_digest: str = ""
 
     @property
     def inputs(self) -> pd.DataFrame:

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mlops_assets.declaration.base import Task
 from mlops_assets.errors import NotEvaluated
+from mlops_assets.evaluation.diagnosis import Subject
 from mlops_assets.evaluation.spec import SliceSpec
 from mlops_assets.metrics.bootstrap import STANDARD, Bootstrap
 from mlops_assets.metrics.estimate import Estimate, estimate
@@ -74,29 +74,22 @@ class Evidence:
         )
 
 
-def gather_evidence(
-    task: Task,
-    rows: pd.DataFrame,
-    target: str,
-    predictions: Predictions,
-    baselines: Mapping[str, Predictions],
-    *,
-    classes: Iterable[Any] = (),
-    positive: Any = None,
-    group: str | None = None,
-    bootstrap: Bootstrap = STANDARD,
-) -> Evidence:
-    """Encode model and baselines alike; context columns are those of ``rows`` that begin with ``@``."""
-
-    truth = rows[target].to_numpy()
-    several = {"": predictions, **baselines}
-    known = shared_classes(truth, several.values(), classes) if task == "classification" else ()
-    read = {name: read_outcomes(task, truth, given, known, positive) for name, given in several.items()}
+def gather_evidence(subject: Subject, baselines: Mapping[str, Predictions]) -> Evidence:
+    """Encode model and baselines alike; context columns are those of the test rows that begin with ``@``."""
+    spec, features, rows = subject.spec, subject.features, subject.test
+    truth = subject.truth.to_numpy()
+    several = {"": subject.predictions, **baselines}
+    classes = features.classes or ()
+    known = shared_classes(truth, several.values(), classes) if spec.task == "classification" else ()
+    outcomes = {
+        name: read_outcomes(spec.task, truth, predictions, known, spec.evaluation.positive)
+        for name, predictions in several.items()
+    }
     return Evidence(
-        task=task,
-        outcomes=read.pop(""),
-        baselines=read,
+        task=spec.task,
+        outcomes=outcomes.pop(""),
+        baselines=outcomes,
         context={str(name)[1:]: pd.Series(rows[name]) for name in rows.columns if str(name).startswith("@")},
-        group=group,
-        bootstrap=bootstrap,
+        group=features.group,
+        bootstrap=subject.bootstrap,
     )

@@ -79,6 +79,16 @@ class GateSpec(Declared):
         return self.at_least if self.at_least is not None else self.at_most
 
     @property
+    def description(self) -> str:
+        """The condition as a sentence."""
+        where = f" where {self.slice.column} is {self.slice.equals!r}" if self.slice else ""
+        if self.side is None:
+            return f"Better than the majority or mean guess by a paired bootstrap{where}."
+        bound = f"{self.side.replace('_', ' ')} {self.bound:g}"
+        end = "the conservative end of its interval" if self.judged_on == "interval" else "its value"
+        return f"{self.metric or self.measure}: {end} is {bound}{where}, on {self.min_rows} rows or more."
+
+    @property
     def kind(self) -> str:
         """What decides how the gate is judged: ``metric``, ``measure`` or the name of a check."""
         return self.check or ("metric" if self.measure is None else "measure")

@@ -31,11 +31,10 @@ def read_predictions(path: Path, digest: str) -> pd.DataFrame:
     Raises:
         StorageError: if the file is not the one that was stored.
     """
-
-    found = _sha256(path)
-    if found != digest:
+    observed = _sha256(path)
+    if observed != digest:
         raise StorageError(
-            f"The stored predictions {path.name} have digest {found[:12]}, recorded was {digest[:12]}: they were "
+            f"The stored predictions {path.name} have digest {observed[:12]}, recorded was {digest[:12]}: they were "
             "changed. Remedy: materialise evaluation again"
         )
     return pd.read_parquet(path)
@@ -43,10 +42,10 @@ def read_predictions(path: Path, digest: str) -> pd.DataFrame:
 
 def different_rows(stored: pd.DataFrame, rows: pd.DataFrame, predictions: Predictions) -> int:
     """Number of rows whose prediction or any probability is not exactly the stored one."""
-    found = to_frame(rows, predictions)
-    if list(found.columns) != list(stored.columns) or len(found) != len(stored):
-        return max(len(found), len(stored))
-    equal = (found == stored) | (found.isna() & stored.isna())
+    present = to_frame(rows, predictions)
+    if list(present.columns) != list(stored.columns) or len(present) != len(stored):
+        return max(len(present), len(stored))
+    equal = (present == stored) | (present.isna() & stored.isna())
     return int((~equal.all(axis=1)).sum())
 
 

@@ -1,7 +1,7 @@
 """The features table: each version is one atomic overwrite, and every earlier version stays readable."""
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 import polars as pl
@@ -55,6 +55,24 @@ def read_features(storage: Storage, version: FeaturesVersion, part: Part | None 
     if part is not None:  # not while scanning: statistics of string_view have no kernel for the comparison
         rows = rows.filter(pc.field("_part") == part)
     return rows.sort_by([("_batch", "ascending"), ("_row", "ascending")]).to_pandas()
+
+
+class Parts(NamedTuple):
+    """The rows of one version, part by part."""
+
+    train: pd.DataFrame
+    validation: pd.DataFrame
+    test: pd.DataFrame
+
+    @property
+    def held_out(self) -> tuple[pd.DataFrame, Part]:
+        """The validation rows, and the train rows where there are none; with the name of their part."""
+        return (self.train, "train") if self.validation.empty else (self.validation, "validation")
+
+
+def read_parts(storage: Storage, version: FeaturesVersion) -> Parts:
+    """Every part that a model is made from or judged on, as ``read_features`` gives it."""
+    return Parts(*(read_features(storage, version, part) for part in ("train", "validation", "test")))
 
 
 def is_readable(storage: Storage, version: FeaturesVersion) -> bool:

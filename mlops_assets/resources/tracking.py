@@ -1,11 +1,10 @@
 """The MLflow resource: runs that mirror Dagster runs, and the artefacts and models logged with them."""
 
 import os
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 import dagster as dg
@@ -13,11 +12,8 @@ import dagster as dg
 from mlops_assets.errors import TrackingError
 
 if TYPE_CHECKING:
-    import pandas as pd
     from mlflow import MlflowClient
     from mlflow.entities import Run
-
-    from mlops_assets.model.version import ModelVersion
 
 RUN_TAG = "dagster.run_id"
 ROLE_TAG = "dagster.role"
@@ -107,42 +103,6 @@ class MlflowTracking(dg.ConfigurableResource):
                     yield run
             finally:
                 self._settle(client, parent)
-
-    def log_model(
-        self,
-        run: "Run",
-        pipeline: Any,
-        example: "pd.DataFrame",
-        predictions: Any,
-        *,
-        trusted_types: list[str],
-        requirements: list[str],
-        extra_files: Sequence[Path] = (),
-    ) -> str:
-        """Log a fitted pipeline as skops with signature and input example; return its ``models:/m-…`` URI."""
-        import mlflow
-
-        logged = mlflow.sklearn.log_model(
-            pipeline,
-            name="model",
-            signature=mlflow.models.infer_signature(example, predictions),
-            input_example=example.head(5),
-            pip_requirements=requirements,
-            serialization_format="skops",
-            skops_trusted_types=trusted_types,
-        )
-        for path in extra_files:
-            self.client.log_model_artifact(logged.model_id, str(path))
-        return logged.model_uri
-
-    def log_metrics(self, run: "Run", metrics: Mapping[str, float], model: "ModelVersion") -> None:
-        """Log test metrics on the evaluation's run, on the run that trained the model, and on the model itself."""
-        from mlflow.entities import Metric
-
-        now, model_id = int(time.time() * 1000), model.uri.rsplit("/", 1)[-1]
-        for run_id, about in ((run.info.run_id, None), (model.mlflow_run_id, model_id)):
-            logged = [Metric(f"test_{name}", value, now, 0, model_id=about) for name, value in metrics.items()]
-            self.client.log_batch(run_id, metrics=logged)
 
     def fetch(self, uri: str, folder: Path) -> Path:
         """Download the artefact at ``uri`` (``runs:/…`` or ``models:/…``) below ``folder``."""

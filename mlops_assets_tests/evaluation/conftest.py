@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from mlops_assets.declaration.spec import SystemSpec
-from mlops_assets.evaluation.assessment import assess
+from mlops_assets.evaluation.assessment import assess, declared_bootstrap
+from mlops_assets.evaluation.diagnosis import Subject
 from mlops_assets.evaluation.report.report import Report
 from mlops_assets.features.version import FeatureColumn, FeaturesVersion, SplitPlan
 from mlops_assets.metrics.outcomes import Predictions
@@ -20,7 +21,7 @@ FEATURES = ["length", "width", "noise"]
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """The arguments of ``assess``."""
+    """What ``assess`` is given."""
 
     spec: SystemSpec
     features: FeaturesVersion
@@ -29,10 +30,20 @@ class Case:
     baselines: dict[str, Predictions]
     pipeline: Any
 
-    def report(self) -> Report:
-        return assess(
-            self.spec, self.features, self.rows, self.predictions, self.baselines, self.pipeline, model_digest="1" * 64
+    def subject(self) -> Subject:
+        return Subject(
+            self.spec,
+            self.features,
+            self.pipeline,
+            self.rows,
+            self.rows.iloc[:0],
+            self.predictions,
+            declared_bootstrap(self.spec),
+            model_digest="1" * 64,
         )
+
+    def report(self) -> Report:
+        return assess(self.subject(), self.baselines)
 
     def declared(self, **evaluation: Any) -> "Case":
         """The same model under another declared evaluation."""

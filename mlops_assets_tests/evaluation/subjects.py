@@ -8,8 +8,10 @@ import pandas as pd
 
 from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.evaluation.diagnosis import Diagnosis, Measure, Subject
+from mlops_assets.evaluation.gate_evidence import Evidence, gather_evidence
 from mlops_assets.features.version import FeatureColumn, FeaturesVersion, SplitPlan
-from mlops_assets.metrics.bootstrap import Bootstrap
+from mlops_assets.metrics.bootstrap import STANDARD, Bootstrap
+from mlops_assets.metrics.outcomes import Predictions
 from mlops_assets.model.prediction import predict
 
 Rule = Callable[[pd.DataFrame], Any]
@@ -89,6 +91,31 @@ def subject_of(
         predict(model, test.loc[:, names]),
         Bootstrap(resamples=1000),
     )
+
+
+def evidence_of(
+    task: str,
+    rows: pd.DataFrame,
+    target: str,
+    predictions: Predictions,
+    baselines: dict[str, Predictions],
+    bootstrap: Bootstrap = STANDARD,
+) -> Evidence:
+    """Evidence of stated predictions, without a model; the target is among the rows."""
+    columns = {target: {"type": "integer" if task == "classification" else "float"}, "cause": {"type": "float"}}
+    features = FeaturesVersion(
+        system="plant",
+        digest="2" * 64,
+        dataset_digest="3" * 64,
+        dataset_table_version=1,
+        table_version=1,
+        columns=[],
+        target=target,
+        rows={"train": 0, "validation": 0, "test": len(rows), "excluded": 0},
+        plan=SplitPlan(system="plant", digest="6" * 64),
+    )
+    spec = SystemSpec.model_validate({"name": "plant", "task": task, "dataset": {"target": target, "columns": columns}})
+    return gather_evidence(Subject(spec, features, None, rows, rows.iloc[:0], predictions, bootstrap), baselines)
 
 
 def measures(found: Diagnosis) -> dict[str, Measure]:

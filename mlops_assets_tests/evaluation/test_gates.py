@@ -5,10 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_assets.evaluation.gate_evidence import Evidence, gather_evidence
+from mlops_assets.evaluation.gate_evidence import Evidence
 from mlops_assets.evaluation.gates import judge
 from mlops_assets.evaluation.spec import GateSpec
 from mlops_assets.metrics.outcomes import Predictions
+from mlops_assets_tests.evaluation.subjects import evidence_of
 
 ROWS = 120
 
@@ -28,7 +29,7 @@ def evidence() -> Evidence:
     rows = pd.DataFrame({"kind": truth, "@region": region, "@flag": region == "south", "@code": np.arange(ROWS) // 60})
     given = Predictions(predicted, probabilities, (0, 1, 2))
     simple = Predictions(np.zeros(ROWS, dtype=int), np.full((ROWS, 3), 1 / 3), (0, 1, 2))
-    return gather_evidence("classification", rows, "kind", given, {"simple": simple})
+    return evidence_of("classification", rows, "kind", given, {"simple": simple})
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +180,6 @@ def test_an_empty_slice_tells_the_values_that_there_are(evidence: Evidence) -> N
 def test_missing_values_are_in_no_slice() -> None:
     truth = np.arange(60.0)
     rows = pd.DataFrame({"y": truth, "@region": pd.array(["a", None] * 30, dtype="string")})
-    evidence = gather_evidence("regression", rows, "y", Predictions(truth + 1), {})
+    evidence = evidence_of("regression", rows, "y", Predictions(truth + 1), {})
     gate = GateSpec(metric="mean_absolute_error", at_most=2, slice={"column": "region", "equals": "a"})  # type: ignore[arg-type]
     assert judge(gate, evidence).rows == 30

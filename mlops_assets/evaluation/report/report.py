@@ -77,6 +77,11 @@ class Report(BaseModel):
     notes: list[str] = []
 
     @property
+    def metric_values(self) -> dict[str, float]:
+        """Every metric that was evaluated."""
+        return {metric.name: metric.value for metric in self.metrics if metric.value is not None}
+
+    @property
     def outcome(self) -> Outcome:
         """The verdict of all blocking gates together."""
         blocking = {verdict.outcome for verdict in self.gates if verdict.blocks}

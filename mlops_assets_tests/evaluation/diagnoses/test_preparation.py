@@ -151,10 +151,9 @@ def test_no_declaration_removes_the_gate(regression: Case):
     from mlops_assets.evaluation.assessment import assess
 
     case = regression.declared(gates=[], diagnoses=[], resamples=200)
-    arguments = (case.spec, case.features, case.rows, case.predictions, case.baselines, case.pipeline, "1" * 64)
+    subjects = (replace(case.subject(), train=case.rows), case.subject())
     with_train, without = (
-        {one.name: one.outcome for one in report.gates}
-        for report in (assess(*arguments, train=case.rows), assess(*arguments))
+        {gate.name: gate.outcome for gate in assess(subject, case.baselines).gates} for subject in subjects
     )
     assert with_train["preparation_from_train"] == "passed"
     assert "preparation_from_train" not in without

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,12 +12,13 @@ import pandas as pd
 import pytest
 
 from mlops_assets.declaration.spec import SystemSpec
-from mlops_assets.evaluation.assessment import assess
+from mlops_assets.evaluation.assessment import assess, subject_of
 from mlops_assets.evaluation.report.html import render
 from mlops_assets.evaluation.report.plots.model_plots import plots
 from mlops_assets.evaluation.report.report import Report
+from mlops_assets.features.table import Parts
 from mlops_assets.features.version import FeatureColumn, FeaturesVersion, SplitPlan
-from mlops_assets.model.prediction import predict
+from mlops_assets.model.fitted_model import FittedModel
 from mlops_assets.model.prediction_intervals import Intervals
 from mlops_assets_tests.evaluation.conftest import Case
 from mlops_assets_tests.evaluation.page import Page
@@ -87,11 +89,10 @@ def strange() -> Report:
         rows={"train": 300, "validation": 100, "test": 200, "excluded": 0},
         plan=SplitPlan(system="plant", digest="6" * 64),
     )
-    inputs = test.loc[:, names]
-    baselines = {"simple": predict(simple, inputs)}
     intervals = Intervals(coverage=0.9, sets="least_ambiguous", by="none", rows=100, threshold=0.7)
-    predictions = predict(model, inputs)
-    return assess(spec, features, test, predictions, baselines, model, "1" * 64, validation, intervals=intervals)
+    fitted = FittedModel("1" * 64, model, {"simple": simple}, intervals)
+    subject = replace(subject_of(spec, features, Parts(validation, validation, test), fitted), train=None)
+    return assess(subject, fitted.baseline_predictions(subject.inputs))
 
 
 @pytest.fixture(scope="module")
