@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -36,17 +36,17 @@ def rules_of(name: str, column: "ColumnSpec") -> "list[tuple[str, pa.Check]]":
     return checks
 
 
-def _bound(column: "ColumnSpec", bound: Any) -> Any:
+def _bound(column: "ColumnSpec", bound: float | date) -> float | date:
     """A declared bound in the column's own type."""
-    if column.type == "date":
-        return bound.date() if isinstance(bound, datetime) else bound
-    if column.type == "datetime":
+    if column.type == "date" and isinstance(bound, datetime):
+        return bound.date()
+    if column.type == "datetime" and isinstance(bound, date):
         time = bound if isinstance(bound, datetime) else datetime(bound.year, bound.month, bound.day)
         return time if time.tzinfo else time.replace(tzinfo=UTC)
     return bound
 
 
-def _allowed(name: str, column: "ColumnSpec") -> list[Any]:
+def _allowed(name: str, column: "ColumnSpec") -> list[object]:
     """The allowed values in the column's own type."""
 
     texts = pl.Series(name, [str(value) for value in column.allowed or []], dtype=pl.String)
@@ -56,7 +56,7 @@ def _allowed(name: str, column: "ColumnSpec") -> list[Any]:
     return typed.to_list()
 
 
-def _matches(pattern: str) -> Callable[[Any], pl.LazyFrame]:
+def _matches(pattern: str) -> "Callable[[pa.PolarsData], pl.LazyFrame]":
     """Whole match by polars' own engine, or by Python's where the pattern needs it (lookarounds, backreferences)."""
 
     whole = f"^(?:{pattern})$"

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 Role = Literal["target", "feature", "key", "group", "time", "excluded", "undeclared"]
+Attributes = dict[str, Any]
+"""A declaration, or a part of it, as YAML holds it."""
 
 
 @dataclass(frozen=True)
@@ -12,7 +14,7 @@ class ColumnDraft:
 
     name: str
     role: Role
-    declared: dict[str, Any] = field(default_factory=dict)
+    declared: Attributes = field(default_factory=dict)
     """Keys of its ColumnSpec."""
     why: str = ""
     categorical: bool = False

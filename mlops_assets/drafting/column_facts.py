@@ -22,6 +22,9 @@ DATE_IN_ANOTHER_ORDER = r"^\s*\d{1,4}[./-]\d{1,2}[./-]\d{1,4}([ T].*)?$"
 YEARS = range(1900, 2101)
 """Years in which eight digits are taken for a date."""
 
+Cell = Any
+"""What one cell holds, in whatever type its column has."""
+
 
 @dataclass
 class ColumnFacts:
@@ -32,10 +35,10 @@ class ColumnFacts:
     missing: int = 0
     type: ColumnType | None = None
     """None where every cell is empty, or holds lists or structures."""
-    low: Any = None
+    low: Cell = None
     """Smallest number, date or time."""
-    high: Any = None
-    counts: dict[Any, int] | None = None
+    high: Cell = None
+    counts: dict[Cell, int] | None = None
     """Rows by value, None where there are more than COUNTED values."""
     unique: bool = True
     """Whether no value that is present occurs twice."""
@@ -57,9 +60,9 @@ class ColumnTally:
     rows: int = 0
     missing: int = 0
     kinds: list[ColumnType] = field(default_factory=lambda: ["boolean", "integer", "date", "datetime", "float"])
-    lows: dict[str, Any] = field(default_factory=dict)
-    highs: dict[str, Any] = field(default_factory=dict)
-    counts: Counter[Any] | None = field(default_factory=Counter)
+    lows: dict[str, Cell] = field(default_factory=dict)
+    highs: dict[str, Cell] = field(default_factory=dict)
+    counts: Counter[Cell] | None = field(default_factory=Counter)
     hashes: list[pl.Series] | None = field(default_factory=list)
     texts: bool = False
     nested: str = ""

@@ -1,11 +1,10 @@
 """The draft: from the survey of a file to a declaration, with the reason of every guess."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from mlops_assets.declaration.base import Task
 from mlops_assets.declaration.spec import SystemSpec
-from mlops_assets.drafting.column_draft import ColumnDraft
+from mlops_assets.drafting.column_draft import Attributes, ColumnDraft
 from mlops_assets.drafting.rehearsal import FOREST, Quick, Rehearsal, quick_values, rehearse
 from mlops_assets.drafting.roles import draft_columns
 from mlops_assets.drafting.survey import Survey
@@ -21,10 +20,6 @@ SMALL = 5_000
 """Rows below which a forest is the safer choice."""
 ROUNDS = 6
 HIST = {"classification": "HistGradientBoostingClassifier", "regression": "HistGradientBoostingRegressor"}
-
-
-Attributes = dict[str, Any]
-"""A declaration, or a part of it, as YAML holds it."""
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def no_degenerate(
     return Verdict(
         name="no_degenerate",
         outcome="failed" if defects else "passed",
-        reason=_told(defects, widest, ranges),
+        reason=_reason(defects, widest, ranges),
         value=ranges[widest] if widest else None,
         bound=MAX_RANGE,
         rows=len(features),
@@ -97,7 +97,7 @@ def _range(cells: np.ndarray) -> float:
     return float(largest / scale)
 
 
-def _told(defects: list[Defect], widest: str | None, ranges: dict[str, float]) -> str:
+def _reason(defects: list[Defect], widest: str | None, ranges: dict[str, float]) -> str:
     if not defects:
         if widest is None:
             return "every feature is complete and varies"
