@@ -17,6 +17,8 @@ BLOCKED = "Blocked by a check of"
 """How the log line of a blocking verdict begins."""
 Metadata = Mapping[str, str | int | float | dg.MetadataValue | dg.TableSchema | None]
 """What Dagster shows beside an asset or check, by its label."""
+CodeCheck = Callable[[SystemSpec], None]
+"""Raises where code that a declaration points at is missing or wrong."""
 R = TypeVar("R", bound=Record)
 
 

@@ -13,13 +13,14 @@ from mlops_assets.errors import SpecError
 from mlops_assets.evaluation.asset import evaluation_asset
 from mlops_assets.features.asset import features_asset
 from mlops_assets.model.asset import model_asset
+from mlops_assets.preflight import check_code
 from mlops_assets.registry.asset import champion_asset, registered_version_asset
 from mlops_assets.registry.predecessors import predecessors
 
 STAGES = (
-    dataset_asset,
-    features_asset,
-    model_asset,
+    partial(dataset_asset, check_code=check_code),
+    partial(features_asset, check_code=check_code),
+    partial(model_asset, check_code=check_code),
     partial(evaluation_asset, predecessors=predecessors),
     registered_version_asset,
     champion_asset,

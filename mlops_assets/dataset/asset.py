@@ -2,18 +2,17 @@
 
 import dagster as dg
 
-from mlops_assets.asset import check, check_results, refusals, stage_asset
+from mlops_assets.asset import CodeCheck, check, check_results, refusals, stage_asset
 from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
 from mlops_assets.declaration.spec import SystemSpec
-from mlops_assets.preflight import check_code
 from mlops_assets.resources.storage import StorageResource
 from mlops_assets.storage.storage import Storage
 
 STAGE = "dataset"
 
 
-def dataset_asset(spec: SystemSpec) -> dg.AssetsDefinition:
-    """The asset ``[<system>, "dataset"]``."""
+def dataset_asset(spec: SystemSpec, check_code: CodeCheck) -> dg.AssetsDefinition:
+    """The asset ``[<system>, "dataset"]``; ``check_code`` goes before the work."""
 
     @stage_asset(
         spec,

@@ -2,10 +2,9 @@
 
 import dagster as dg
 
-from mlops_assets.asset import check, check_results, refusals, require, stage_asset, versions
+from mlops_assets.asset import CodeCheck, check, check_results, refusals, require, stage_asset, versions
 from mlops_assets.dataset.version import DatasetVersion
 from mlops_assets.declaration.spec import SystemSpec
-from mlops_assets.preflight import check_code
 from mlops_assets.resources.storage import StorageResource
 
 STAGE = "features"
@@ -22,8 +21,8 @@ WARNINGS = {
 }
 
 
-def features_asset(spec: SystemSpec) -> dg.AssetsDefinition:
-    """The asset ``[<system>, "features"]``."""
+def features_asset(spec: SystemSpec, check_code: CodeCheck) -> dg.AssetsDefinition:
+    """The asset ``[<system>, "features"]``; ``check_code`` goes before the work."""
 
     @stage_asset(
         spec,

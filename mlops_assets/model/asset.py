@@ -5,11 +5,10 @@ from tempfile import TemporaryDirectory
 
 import dagster as dg
 
-from mlops_assets.asset import Metadata, check, check_results, refusals, require, stage_asset, versions
+from mlops_assets.asset import CodeCheck, Metadata, check, check_results, refusals, require, stage_asset, versions
 from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model.version import ModelVersion
-from mlops_assets.preflight import check_code
 from mlops_assets.resources.mlflow_run import MlflowRun
 from mlops_assets.resources.storage import StorageResource
 from mlops_assets.resources.tracking import MlflowTracking
@@ -18,8 +17,8 @@ from mlops_assets.verdict import require_passed
 STAGE = "model"
 
 
-def model_asset(spec: SystemSpec) -> dg.AssetsDefinition:
-    """The asset ``[<system>, "model"]``."""
+def model_asset(spec: SystemSpec, check_code: CodeCheck) -> dg.AssetsDefinition:
+    """The asset ``[<system>, "model"]``; ``check_code`` goes before the work."""
 
     @stage_asset(
         spec,
