@@ -2,10 +2,10 @@
 
 import contextlib
 import functools
-import importlib
 import itertools
 import multiprocessing
 import os
+import pkgutil
 import signal
 import subprocess
 import sys
@@ -35,21 +35,24 @@ def die() -> None:
 
 @dataclass(frozen=True)
 class Moment:
-    """Entering or leaving a function, named ``module:attribute``; ``call`` counts from one."""
+    """Entering or leaving a function; ``call`` counts from one."""
 
     when: Literal["entering", "leaving"]
-    function: str
+    function: Callable[..., Any]
     call: int = 1
+    used_in: str = ""
+    """The module that imported the function by name and calls it; where it is defined, if not given."""
 
-    def __str__(self) -> str:
-        return f"{self.when} {self.function.rpartition(':')[2]}{f' {self.call}' if self.call > 1 else ''}"
+    @property
+    def name(self) -> str:
+        """``module:attribute``, where callers look the function up."""
+        return f"{self.used_in or self.function.__module__}:{self.function.__qualname__}"
 
     def interrupt(self, act: Callable[[], None] = die) -> None:
         """Do ``act`` in this process when the moment comes."""
-        module, _, path = self.function.partition(":")
-        *owners, name = path.split(".")
-        owner: Any = functools.reduce(getattr, owners, importlib.import_module(module))
-        original = getattr(owner, name)
+        module, _, path = self.name.partition(":")
+        owners, _, name = path.rpartition(".")
+        owner, original = pkgutil.resolve_name(f"{module}:{owners}"), self.function
         calls = itertools.count(1)
 
         @functools.wraps(original)
@@ -124,7 +127,7 @@ def _work(pipe: Any, log: Path, task: Callable[..., Any], args: tuple, options: 
 
 
 if __name__ == "__main__":  # python -m mlops_assets_tests.crash entering module:function job execute …
-    Moment(sys.argv[1], sys.argv[2]).interrupt()  # pyright: ignore[reportArgumentType]
+    Moment(sys.argv[1], pkgutil.resolve_name(sys.argv[2])).interrupt()  # pyright: ignore[reportArgumentType]
     from dagster._cli import main
 
     sys.argv[1:3] = []

@@ -12,6 +12,7 @@ import pytest
 from mlops_assets.features.table import write_features
 from mlops_assets.registry.aliases import settle
 from mlops_assets.registry.ledger import Entry, Ledger
+from mlops_assets.registry.promotion import _judgement
 from mlops_assets.resources.model_registry import REPORT_TAG, Registry
 from mlops_assets.storage.records import RecordStore
 from mlops_assets.storage.storage import Storage
@@ -41,7 +42,7 @@ def test_two_first_runs_at_once_on_empty_stores(tmp_path: Path):
 
 
 def test_a_challenger_compared_with_a_champion_that_fell_meanwhile_is_refused(folder: Path, tmp_path: Path):
-    judged = Moment("leaving", "mlops_assets.registry.promotion:_judgement")
+    judged = Moment("leaving", _judgement)
     ran = Child(run, folder, moment=judged, act=partial(promote, folder, 1, 2), log=tmp_path / "log").result()
     assert not ran.success
     assert "generation 2 of the champion was decided by another run" in ran.failures["champion"]
@@ -50,7 +51,7 @@ def test_a_challenger_compared_with_a_champion_that_fell_meanwhile_is_refused(fo
 
 
 def test_the_alias_follows_the_ledger_when_another_promotion_overtakes_it(folder: Path, tmp_path: Path):
-    moving = Moment("entering", "mlops_assets.resources.model_registry:Registry.point", call=2)
+    moving = Moment("entering", Registry.point, call=2)
     ran = Child(run, folder, moment=moving, act=partial(promote, folder, 1, 3), log=tmp_path / "log").result()
     assert ran.success
     after = Child(state, folder, log=tmp_path / "log").result()

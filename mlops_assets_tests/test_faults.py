@@ -16,29 +16,35 @@ from typing import Any
 import pytest
 import requests
 
+from mlops_assets.dataset.ingestion import publish
+from mlops_assets.dataset.table import DatasetTable
+from mlops_assets.evaluation.publication import publish_report
+from mlops_assets.features import building
+from mlops_assets.features.table import write_features
+from mlops_assets.registry.ledger import Ledger
 from mlops_assets.resources.instance import prepare_instance
+from mlops_assets.resources.mlflow_run import MlflowRun
+from mlops_assets.resources.model_registry import Registry
 from mlops_assets.settings import Settings
 from mlops_assets_tests.crash import Child, Killed, Moment, command
 from mlops_assets_tests.wine import ROWS, WINE, State, run, state, state_then_run
 
-DATASET, FEATURES, MODEL = "mlops_assets.dataset", "mlops_assets.features", "mlops_assets.model"
-REGISTRY, RESOURCES = "mlops_assets.registry", "mlops_assets.resources"
 MOMENTS = {
-    "rows staged, not committed": Moment("entering", f"{DATASET}.table:DatasetTable.append"),
-    "rows committed, fate of the batch not recorded": Moment("leaving", f"{DATASET}.table:DatasetTable.append"),
-    "fate recorded, version not published": Moment("entering", f"{DATASET}.ingestion:publish"),
-    "features committed, not recorded": Moment("leaving", f"{FEATURES}.building:write_features"),
-    "model fitted, not logged": Moment("entering", f"{RESOURCES}.mlflow_run:MlflowRun.log_model"),
-    "model logged, not recorded": Moment("leaving", f"{RESOURCES}.mlflow_run:MlflowRun.log_model"),
-    "report logged, not recorded": Moment("leaving", "mlops_assets.evaluation.publication:publish_report"),
-    "version made, not recorded": Moment("leaving", f"{RESOURCES}.model_registry:Registry.register"),
-    "version recorded, not in the ledger": Moment("entering", f"{REGISTRY}.ledger:Ledger.append_once"),
-    "version in the ledger, not judged": Moment("leaving", f"{REGISTRY}.ledger:Ledger.append_once"),
-    "registration in the ledger, alias not moved": Moment("entering", f"{RESOURCES}.model_registry:Registry.point"),
-    "promotion in the ledger, no alias moved": Moment("entering", f"{RESOURCES}.model_registry:Registry.point", call=2),
-    "champion moved, the other aliases not": Moment("leaving", f"{RESOURCES}.model_registry:Registry.point", call=2),
-    "aliases moved, not noted": Moment("entering", f"{RESOURCES}.model_registry:Registry.note", call=2),
-    "aliases noted, decision not recorded": Moment("leaving", f"{REGISTRY}.ledger:Ledger.deliver", call=2),
+    "rows staged, not committed": Moment("entering", DatasetTable.append),
+    "rows committed, fate of the batch not recorded": Moment("leaving", DatasetTable.append),
+    "fate recorded, version not published": Moment("entering", publish),
+    "features committed, not recorded": Moment("leaving", write_features, used_in=building.__name__),
+    "model fitted, not logged": Moment("entering", MlflowRun.log_model),
+    "model logged, not recorded": Moment("leaving", MlflowRun.log_model),
+    "report logged, not recorded": Moment("leaving", publish_report),
+    "version made, not recorded": Moment("leaving", Registry.register),
+    "version recorded, not in the ledger": Moment("entering", Ledger.append_once),
+    "version in the ledger, not judged": Moment("leaving", Ledger.append_once),
+    "registration in the ledger, alias not moved": Moment("entering", Registry.point),
+    "promotion in the ledger, no alias moved": Moment("entering", Registry.point, call=2),
+    "champion moved, the other aliases not": Moment("leaving", Registry.point, call=2),
+    "aliases moved, not noted": Moment("entering", Registry.note, call=2),
+    "aliases noted, decision not recorded": Moment("leaving", Ledger.deliver, call=2),
 }
 REPRESENTATIVES = (
     "rows committed, fate of the batch not recorded",
@@ -114,9 +120,9 @@ def test_a_run_killed_at_this_moment_is_made_good_by_the_next(folder: Path, mome
 def test_dagsters_own_command_killed_is_made_good_by_mlops_run(folder: Path):
     environment = {"DAGSTER_HOME": str(folder), "MLOPS_ENV": "local"}
     prepare_instance(Settings(DAGSTER_HOME=folder))  # pyright: ignore[reportCallIssue]
-    moment = ("leaving", f"{RESOURCES}.mlflow_run:MlflowRun.log_model")
+    moment = Moment("leaving", MlflowRun.log_model)
     job = ("job", "execute", "-m", "mlops_assets.definitions", "-j", "wine_quality_lifecycle")
-    killed = command(environment, "mlops_assets_tests.crash", *moment, *job)
+    killed = command(environment, "mlops_assets_tests.crash", moment.when, moment.name, *job)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert_old_champion_stands(Child(state, folder, log=folder.parent / "log").result())
 
@@ -135,10 +141,10 @@ def test_dagsters_own_command_killed_is_made_good_by_mlops_run(folder: Path):
     ("stage", "moment"),
     [
         pytest.param(
-            *("model", Moment("entering", f"{RESOURCES}.mlflow_run:MlflowRun.log_model")),
+            *("model", Moment("entering", MlflowRun.log_model)),
             marks=pytest.mark.soak("kills"),
         ),
-        ("registered_version", Moment("entering", f"{RESOURCES}.model_registry:Registry.register")),
+        ("registered_version", Moment("entering", Registry.register)),
     ],
 )
 def test_an_mlflow_that_dies_in_the_middle_fails_the_run_and_registers_nothing(

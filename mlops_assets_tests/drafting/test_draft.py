@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from mlops_assets.dataset.contract import Contract
 from mlops_assets.dataset.reading.batch import read_batch
 from mlops_assets.declaration.reading import SHIPPED, read_declaration
+from mlops_assets.drafting import survey as survey_module
 from mlops_assets.drafting.new_system import Beginning, begin
 from mlops_assets.drafting.survey import survey
 from mlops_assets.errors import LandingError, SpecError
@@ -241,8 +242,8 @@ def test_marks_for_an_empty_cell_among_numbers_are_declared(tmp_path: Path):
 
 
 def test_every_row_is_counted_where_only_some_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("mlops_assets.drafting.survey.SAMPLE_CELLS", 100)
-    monkeypatch.setattr("mlops_assets.drafting.survey.FEWEST_SAMPLED", 50)
+    monkeypatch.setattr(survey_module, "SAMPLE_CELLS", 100)
+    monkeypatch.setattr(survey_module, "FEWEST_SAMPLED", 50)
     table(index=range(ROWS)).write_csv(tmp_path / "rows.csv")
     found = survey(tmp_path / "rows.csv")
     assert (found.rows, found.sample.height, found.sampled) == (ROWS, 30, True)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from mlops_assets.declaration.base import load_object
+from mlops_assets.evaluation.diagnoses import robustness
 from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES, diagnoses_of
 from mlops_assets.evaluation.examination import needed
 from mlops_assets.evaluation.report.html import render
@@ -71,7 +72,7 @@ def test_a_diagnosis_that_errs_says_so_and_its_gate_is_not_passed(regression: Ca
     def broken(_: Any) -> None:
         raise ZeroDivisionError("no spread")
 
-    monkeypatch.setattr("mlops_assets.evaluation.diagnoses.robustness.examine", broken)
+    monkeypatch.setattr(robustness, "examine", broken)
     report = report_with(regression, gates=[{"measure": "robustness.noise_1", "at_most": 1}])
     diagnosis = next(d for d in report.diagnoses if d.name == "robustness")
     assert diagnosis.headline == "Not evaluated: ZeroDivisionError: no spread"

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from mlops_assets.errors import StorageError
+from mlops_assets.registry import ledger as ledger_module
 from mlops_assets.registry.hash_chain import Finding, verify
 from mlops_assets.registry.ledger import Entry, Event, Ledger, moment
 from mlops_assets.storage.records import RecordStore
@@ -132,7 +133,7 @@ def test_an_event_of_a_version_is_written_once(storage: Storage):
 
 
 def test_time_never_runs_backwards(ledger: Ledger, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("mlops_assets.registry.ledger.now", lambda: "2001-01-01T00:00:00.000000Z")
+    monkeypatch.setattr(ledger_module, "now", lambda: "2001-01-01T00:00:00.000000Z")
     (written,) = ledger.append(entry(4, "verdict"))
     assert written.at == ledger.entries("wine")[2].at
 

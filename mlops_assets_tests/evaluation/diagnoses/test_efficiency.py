@@ -7,6 +7,7 @@ import pytest
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from mlops_assets.evaluation.diagnoses import efficiency
+from mlops_assets.evaluation.diagnoses import footprint as footprint_module
 from mlops_assets.evaluation.diagnoses.efficiency import EfficiencySpec, examine, single_row_times, throughput
 from mlops_assets.evaluation.diagnoses.footprint import footprint
 from mlops_assets.evaluation.diagnosis import Subject
@@ -109,7 +110,7 @@ def test_an_artefact_that_no_server_may_load_is_not_weighed(regression: Case):
 
 
 def test_a_process_that_fails_says_so(regression: Case, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("mlops_assets.evaluation.diagnoses.footprint.LONGEST_SECONDS", 0.01)
+    monkeypatch.setattr(footprint_module, "LONGEST_SECONDS", 0.01)
     found = examine(subject_of(regression), EfficiencySpec(calls=1))
     assert found.measures[-1].note == "a fresh process did not predict within 0 s"
 
