@@ -76,9 +76,7 @@ def dossier(session: RegistrySession, number: int) -> Dossier:
     store, version = session.storage, session.version(number)
     report = own_report(session, version)
     model = model_of(store, version)
-    dataset = store.records.find(DatasetVersion, version.system, version.dataset_digest)
-    if dataset is None:
-        raise StorageError(f"{version.name} names dataset {version.dataset_digest[:12]}, of which there is no record")
+    dataset = store.records.get(DatasetVersion, version.system, version.dataset_digest)
     environment, note = _environment(session, model)
     return Dossier(
         spec=session.spec,

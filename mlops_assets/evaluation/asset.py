@@ -8,7 +8,6 @@ import dagster as dg
 
 from mlops_assets.asset import Metadata, check, check_results, refusals, require, stage_asset, versions
 from mlops_assets.declaration.spec import SystemSpec
-from mlops_assets.errors import StorageError
 from mlops_assets.evaluation.diagnosis_catalogue import PREPARATION_CHECK
 from mlops_assets.evaluation.gate_history import CHECK as BOUNDS_CHECK
 from mlops_assets.evaluation.gate_history import Predecessors
@@ -48,10 +47,8 @@ def evaluation_asset(spec: SystemSpec, predecessors: Predecessors) -> dg.AssetsD
 
         store = storage.open()
         model = require(store, ModelVersion, spec.name, f"materialise {spec.name}/model")
-        features = store.records.find(FeaturesVersion, spec.name, model.features_digest)
         with refusals(), TemporaryDirectory() as folder:
-            if features is None:
-                raise StorageError(f"Features version {model.features_digest[:12]} of {spec.name} has no record")
+            features = store.records.get(FeaturesVersion, spec.name, model.features_digest)
             parts = read_parts(store, features)
             with tracking.asset_run(context, experiment=spec.name) as run:
                 fitted = FittedModel.fetched(model, tracking.fetch, Path(folder))

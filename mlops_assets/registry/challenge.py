@@ -199,9 +199,7 @@ def _only(predictions: "Predictions", where: Any) -> "Predictions":
 
 
 def _landed(session: "RegistrySession", version: RegisteredVersion) -> Any:
-    dataset = session.storage.records.find(DatasetVersion, session.system, version.dataset_digest)
-    assert dataset is not None, "a registered version was trained on a published dataset"
-    return dataset.newest_landed_at
+    return session.storage.records.get(DatasetVersion, session.system, version.dataset_digest).newest_landed_at
 
 
 def _difference(ours: "FeaturesVersion", theirs: "FeaturesVersion") -> str:

@@ -53,9 +53,7 @@ def own_report(session: RegistrySession, version: RegisteredVersion) -> "Report"
         GateRefused: if it is about another model, or a blocking gate in it did not pass.
         StorageError: if it is gone or not the one that was recorded.
     """
-    record = session.storage.records.find(EvaluationReport, version.system, version.digest)
-    if record is None:
-        raise StorageError(f"{version.name} names report {version.digest[:12]}, of which there is no record")
+    record = session.storage.records.get(EvaluationReport, version.system, version.digest)
     report = _stored_report(session, record)
     require_own_report(report.model_digest, report.features_digest, report.gates, model_of(session.storage, version))
     return report
@@ -123,18 +121,12 @@ def fetched_artefact(session: RegistrySession, version: RegisteredVersion) -> Pa
 
 def model_of(storage: Storage, version: RegisteredVersion) -> ModelVersion:
     """The record of the model that ``version`` was registered from."""
-    model = storage.records.find(ModelVersion, version.system, version.model_digest)
-    if model is None:
-        raise StorageError(f"{version.name} names model {version.model_digest[:12]}, of which there is no record")
-    return model
+    return storage.records.get(ModelVersion, version.system, version.model_digest)
 
 
 def features_of(storage: Storage, model: ModelVersion) -> FeaturesVersion:
     """The record of the features that ``model`` was trained on."""
-    features = storage.records.find(FeaturesVersion, model.system, model.features_digest)
-    if features is None:
-        raise StorageError(f"Features version {model.features_digest[:12]} of {model.system} has no record")
-    return features
+    return storage.records.get(FeaturesVersion, model.system, model.features_digest)
 
 
 def require_unchanged(session: RegistrySession, version: RegisteredVersion) -> None:
