@@ -45,8 +45,8 @@ def test_the_lifecycle_runs_with_everything_on_postgresql(postgres: Postgres, tm
         return json.loads(done.stdout)
 
     healthy = {finding["subject"]: finding for finding in mlops("doctor")["findings"]}
-    assert "PostgresRunStorage" in healthy["dagster"]["told"]
-    assert all(healthy[subject]["told"].startswith("postgresql+psycopg2://") for subject in ("mlflow", "records"))
+    assert "PostgresRunStorage" in healthy["dagster"]["message"]
+    assert all(healthy[subject]["message"].startswith("postgresql+psycopg2://") for subject in ("mlflow", "records"))
 
     assert mlops("land", WINE)["batches"][0]["new"] is True
     ran = mlops("run", WINE)

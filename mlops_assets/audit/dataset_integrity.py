@@ -34,13 +34,13 @@ def require_content(storage: Storage, version: DatasetVersion, batches: dict[str
     if differ.height:
         batch, row = differ.row(0, named=True)["_batch"], differ.row(0, named=True)["_row"]
         raise StorageError(f"row {row} of batch {batch[:12]} was changed ({differ.height:,} rows in all). {RESTORE}")
-    found = _digest(rows, batches)
-    if found != version.digest:
+    digest = _digest(rows, batches)
+    if digest != version.digest:
         raise StorageError(
-            f"the rows of version {version.table_version} have digest {found[:12]}, recorded was "
+            f"the rows of version {version.table_version} have digest {digest[:12]}, recorded was "
             f"{version.digest[:12]}. {RESTORE}"
         )
-    return f"{rows.height:,} rows of {version.batches:,} batches, hashed again, have digest {found[:12]}"
+    return f"{rows.height:,} rows of {version.batches:,} batches, hashed again, have digest {digest[:12]}"
 
 
 def require_landed_files(storage: Storage, version: DatasetVersion, batches: dict[str, BatchOutcome]) -> str:

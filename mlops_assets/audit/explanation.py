@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mlops_assets.audit.last_run import Attempt
+from mlops_assets.audit.last_run import LastRun
 from mlops_assets.dataset.landing import pending_names
 from mlops_assets.registry.aliases import due
 from mlops_assets.registry.ledger import SUCCESSIONS, Entry, Event, moment
@@ -12,7 +12,7 @@ from mlops_assets.storage.records import Published
 from mlops_assets.storage.storage import Storage
 from mlops_assets.verdict import Verdict
 
-Outcome = Literal["passed", "failed", "not evaluated", "noted"]
+StepOutcome = Literal["passed", "failed", "not evaluated", "noted"]
 OF_A_VERSION: tuple[Event, ...] = (
     "registered",
     "verdict",
@@ -27,13 +27,13 @@ BEFORE_TRAINING = ("batch", "dataset", "features")
 
 
 @dataclass(frozen=True)
-class Step:
+class AccountStep:
     """One thing that happened, or did not, on the way to a champion."""
 
     what: str
-    outcome: Outcome
+    outcome: StepOutcome
     """``noted``: it neither helps nor hinders."""
-    told: str
+    message: str
     at: str = ""
     """UTC."""
 
@@ -50,12 +50,12 @@ class Account:
     champion: int | None
     version: int | None
     """What the last training was registered as."""
-    steps: list[Step]
+    steps: list[AccountStep]
 
 
-def account(store: Storage, system: str) -> Account:
+def account(storage: Storage, system: str) -> Account:
     """Why the last training did or did not change the champion, from the records and the ledger."""
-    last = Attempt(store, system)
+    last = LastRun(storage, system)
     steps = [*_data_steps(last), *_model_steps(last), *_ledger_steps(last)]
     champion = last.champion.version if last.champion else None
     version = last.version.version if last.version else None
@@ -63,67 +63,69 @@ def account(store: Storage, system: str) -> Account:
     return Account(system, _answer(last, steps), changed, champion, version, steps)
 
 
-def _data_steps(last: Attempt) -> Iterator[Step]:
-    if waiting := len(pending_names(last.store, last.system)):
-        yield Step("landing zone", "noted", f"{waiting} landed files wait for ingestion")
+def _data_steps(last: LastRun) -> Iterator[AccountStep]:
+    if waiting := len(pending_names(last.storage, last.system)):
+        yield AccountStep("landing zone", "noted", f"{waiting} landed files wait for ingestion")
     for batch in last.rejected:
-        told = f"{batch.record.original!r} was rejected: {batch.record.reason}"
-        yield Step("batch", "failed", told, moment(batch.at))
+        message = f"{batch.record.original!r} was rejected: {batch.record.reason}"
+        yield AccountStep("batch", "failed", message, moment(batch.at))
     if last.dataset is None:
-        yield Step("dataset", "failed", f"no batch is in it. Remedy: mlops land {last.system} [FILE…]")
+        yield AccountStep("dataset", "failed", f"no batch is in it. Remedy: mlops land {last.system} [FILE…]")
         return
     version = last.dataset.record
-    told = f"version {version.table_version}, {version.rows:,} rows of {version.batches} batches"
-    yield _judged("dataset", told, version.verdicts, last.dataset)
+    contents = f"version {version.table_version}, {version.rows:,} rows of {version.batches} batches"
+    yield _judged("dataset", contents, version.verdicts, last.dataset)
     if last.features is None:
         return
     features = last.features.record
     of = "" if features.dataset_digest == version.digest else ", from an older dataset version"
-    told = f"version {features.table_version}, {sum(features.rows.values()):,} rows{of}"
-    yield _judged("features", told, features.verdicts, last.features)
+    contents = f"version {features.table_version}, {sum(features.rows.values()):,} rows{of}"
+    yield _judged("features", contents, features.verdicts, last.features)
 
 
-def _model_steps(last: Attempt) -> Iterator[Step]:
+def _model_steps(last: LastRun) -> Iterator[AccountStep]:
     if last.model is None:
-        yield Step("training", "not evaluated", "no model was trained yet")
+        yield AccountStep("training", "not evaluated", "no model was trained yet")
         return
     model = last.model.record
-    told = f"model {model.digest[:12]} on {model.train_rows:,} rows, Dagster run {last.model.run_id or 'unknown'}"
+    trained = f"model {model.digest[:12]} on {model.train_rows:,} rows, Dagster run {last.model.run_id or 'unknown'}"
     behind = "; the newest dataset version was not trained on" if last.is_behind else ""
-    yield Step("training", "passed", told + behind, moment(last.model.at))
+    yield AccountStep("training", "passed", trained + behind, moment(last.model.at))
     if last.report is None:
-        yield Step("evaluation", "not evaluated", "this model has no report. Remedy: materialise evaluation")
+        yield AccountStep("evaluation", "not evaluated", "this model has no report. Remedy: materialise evaluation")
         return
     yield _judged("evaluation", f"report {last.report.record.digest[:12]}", last.gates, last.report)
     if last.version is not None and any(verdict.blocks for verdict in last.version.verdicts):
-        yield Step("registration", "failed", f"version {last.version.version}: {_blocking(last.version.verdicts)}")
+        yield AccountStep(
+            "registration", "failed", f"version {last.version.version}: {_blocking(last.version.verdicts)}"
+        )
 
 
-def _ledger_steps(last: Attempt) -> Iterator[Step]:
-    found = [*map(last.latest, OF_A_VERSION), last.refused, *last.moved, last.successor]
+def _ledger_steps(last: LastRun) -> Iterator[AccountStep]:
+    entries = [*map(last.latest, OF_A_VERSION), last.refused, *last.moved, last.successor]
     before = ""
-    for entry in sorted(filter(None, found), key=lambda one: one.sequence):
+    for entry in sorted(filter(None, entries), key=lambda entry: entry.sequence):
         number = f"version {entry.version}, " if entry.version is not None else ""
         reason = "for that reason" if entry.reason == before else entry.reason
-        yield Step(entry.event, _outcome(entry), f"{number}by {entry.actor}: {reason}", entry.at)
+        yield AccountStep(entry.event, _outcome(entry), f"{number}by {entry.actor}: {reason}", entry.at)
         before = entry.reason
 
 
-def _answer(last: Attempt, steps: Sequence[Step]) -> str:
+def _answer(last: LastRun, steps: Sequence[AccountStep]) -> str:
     stays = f"version {last.champion.version} stays champion" if last.champion else "there is no champion yet"
     stopping = (step for step in steps if step.what in BEFORE_TRAINING and step.outcome in ("failed", "not evaluated"))
     stopped = next(stopping, None)
     if last.model is None:
-        reason = f"{stopped.what}: {stopped.told}" if stopped else f"Remedy: mlops run {last.system}"
+        reason = f"{stopped.what}: {stopped.message}" if stopped else f"Remedy: mlops run {last.system}"
         return f"{last.system} has not been trained yet: {reason}"
     # A dataset version that a check stops is recorded, so a training after it says that it was mended.
     if stopped and stopped.at >= moment(last.model.at):
-        return f"The last run did not come to a training, {stays}: {stopped.what}: {stopped.told}"
+        return f"The last run did not come to a training, {stays}: {stopped.what}: {stopped.message}"
     by_hand = f"; an alias was found moved by hand: {last.moved[-1].reason}" if last.moved else ""
     return _answer_of_model(last, stays) + by_hand
 
 
-def _answer_of_model(last: Attempt, stays: str) -> str:
+def _answer_of_model(last: LastRun, stays: str) -> str:
     if last.version is None or last.report is None:
         return f"The last training did not change the champion, {stays}: {_unregistered(last)}"
     if last.begun is not None:
@@ -144,18 +146,18 @@ def _answer_of_model(last: Attempt, stays: str) -> str:
     return _sentence(f"{name} did not change the champion, {stays}: {verdict.reason}")
 
 
-def _answer_of_champion(last: Attempt, begun: Entry) -> str:
+def _answer_of_champion(last: LastRun, begun: Entry) -> str:
     since = f"{begun.at[:16]}Z"
     if last.successor is not None:
-        told = f"version {begun.version} of the last training was champion from {since}; now version"
-        return _sentence(f"{told} {last.successor.version} is: {last.successor.event}, {last.successor.reason}")
+        start = f"version {begun.version} of the last training was champion from {since}; now version"
+        return _sentence(f"{start} {last.successor.version} is: {last.successor.event}, {last.successor.reason}")
     if last.model is not None and moment(last.model.at) > begun.at:
-        told = f"the last training gave version {begun.version} again, which is champion since {since}"
-        return _sentence(f"{told}: the same rows and declaration give the same model")
+        start = f"the last training gave version {begun.version} again, which is champion since {since}"
+        return _sentence(f"{start}: the same rows and declaration give the same model")
     return f"The last training changed the champion: it is version {begun.version} since {since}: {begun.reason}"
 
 
-def _unregistered(last: Attempt) -> str:
+def _unregistered(last: LastRun) -> str:
     if last.report is None:
         return "its model was not evaluated. Remedy: materialise evaluation"
     if any(verdict.blocks for verdict in last.gates):
@@ -165,21 +167,22 @@ def _unregistered(last: Attempt) -> str:
     return "every gate passed, but it was not registered. Remedy: materialise registered_version"
 
 
-def _judged(what: str, told: str, verdicts: Sequence[Verdict], published: Published) -> Step:
+def _judged(what: str, contents: str, verdicts: Sequence[Verdict], published: Published) -> AccountStep:
     at = moment(published.at)
     if any(verdict.blocks for verdict in verdicts):
         failed = any(verdict.blocks and verdict.outcome == "failed" for verdict in verdicts)
-        return Step(what, "failed" if failed else "not evaluated", f"{told}: {_blocking(verdicts)}", at)
+        return AccountStep(what, "failed" if failed else "not evaluated", f"{contents}: {_blocking(verdicts)}", at)
     warned = [verdict for verdict in verdicts if not verdict.passed]
-    told = f"{told}; {len(verdicts) - len(warned)} of {len(verdicts)} checks passed"
-    return Step(what, "passed", "; warning: ".join([told, *(f"{one.name}: {one.reason}" for one in warned)]), at)
+    warnings = [f"warning: {verdict.name}: {verdict.reason}" for verdict in warned]
+    passed = f"{contents}; {len(verdicts) - len(warned)} of {len(verdicts)} checks passed"
+    return AccountStep(what, "passed", "; ".join([passed, *warnings]), at)
 
 
 def _blocking(verdicts: Sequence[Verdict]) -> str:
     return "; ".join(f"{verdict.name} {verdict.outcome}: {verdict.reason}" for verdict in verdicts if verdict.blocks)
 
 
-def _outcome(entry: Entry) -> Outcome:
+def _outcome(entry: Entry) -> StepOutcome:
     if entry.event == "verdict":
         return "failed" if entry.details.get("decision") == "kept" else "passed"
     if entry.event in ("refused", "declined", "ungated"):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_assets.model.version import ModelVersion
 from mlops_assets.registry.ledger import SUCCESSIONS, moment
 from mlops_assets.registry.version import RegisteredVersion
+from mlops_assets.storage.records import Published
 
 if TYPE_CHECKING:
     from mlops_assets.registry.ledger import Entry, Event, Ledger
@@ -36,7 +37,7 @@ class Generation:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class GenerationEvidence:
     """On what a generation rests: its data, its training, and the comparison that it won."""
 
     dataset_digest: str
@@ -73,24 +74,20 @@ def generation_at(ledger: "Ledger", system: str, at: str) -> Generation | None:
     return _generation(entry, following.at if following else None)
 
 
-def evidence(store: "Storage", ledger: "Ledger", generation: Generation) -> Evidence | None:
+def evidence(storage: "Storage", ledger: "Ledger", generation: Generation) -> GenerationEvidence | None:
     """What the records and the ledger keep about ``generation``; None where its registration has no record.
 
     A version that came back by a rollback was not compared again: its comparison is that of its own promotion.
     """
     system = generation.system
-    version = store.records.find(RegisteredVersion, system, generation.report_digest)
+    version = storage.records.find(RegisteredVersion, system, generation.report_digest)
     if version is None:
         return None
-    trained = [
-        model
-        for model in store.records.published(ModelVersion, system, version.model_digest)
-        if model.record.features_digest == version.features_digest
-    ]
+    trained = trainings_of(storage, version)
     # Training again gives the same digest in another run; the registered one is named by its URI.
     own = next((model for model in trained if model.record.uri == version.model_uri), trained[0] if trained else None)
     verdict = ledger.latest(system, "verdict", version=generation.version, before=generation.sequence)
-    return Evidence(
+    return GenerationEvidence(
         dataset_digest=version.dataset_digest,
         features_digest=version.features_digest,
         mlflow_run_id=own.record.mlflow_run_id if own else "",
@@ -98,6 +95,12 @@ def evidence(store: "Storage", ledger: "Ledger", generation: Generation) -> Evid
         trained_at=moment(own.at) if own else "",
         **(_judged(verdict) if verdict else {}),
     )
+
+
+def trainings_of(storage: "Storage", version: RegisteredVersion) -> list[Published[ModelVersion]]:
+    """Every training that gave the model of ``version``, on the features it was registered with, oldest first."""
+    models = storage.records.published(ModelVersion, version.system, version.model_digest)
+    return [model for model in models if model.record.features_digest == version.features_digest]
 
 
 def parsed_moment(text: str) -> str:

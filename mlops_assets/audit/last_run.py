@@ -1,4 +1,4 @@
-"""The last attempt: the newest record of every stage of a system, and what the ledger says of its version."""
+"""The last run: the newest record of every stage of a system, and what the ledger says of its version."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,15 +15,15 @@ from mlops_assets.verdict import Verdict
 
 
 @dataclass(frozen=True, eq=False)
-class Attempt:
+class LastRun:
     """How far the last run came; nothing is read before it is asked for."""
 
-    store: Storage
+    storage: Storage
     system: str
 
     @cached_property
     def ledger(self) -> Ledger:
-        return Ledger(self.store.records)
+        return Ledger(self.storage.records)
 
     @cached_property
     def champion(self) -> Entry | None:
@@ -43,7 +43,7 @@ class Attempt:
 
     @cached_property
     def report(self) -> Published[EvaluationReport] | None:
-        reports = self.store.records.published(EvaluationReport, self.system)
+        reports = self.storage.records.published(EvaluationReport, self.system)
         own = [report for report in reports if self.model and report.record.model_digest == self.model.record.digest]
         return own[-1] if own else None
 
@@ -55,7 +55,7 @@ class Attempt:
     @cached_property
     def version(self) -> RegisteredVersion | None:
         digest = self.report.record.digest if self.report else ""
-        return self.store.records.find(RegisteredVersion, self.system, digest)
+        return self.storage.records.find(RegisteredVersion, self.system, digest)
 
     @cached_property
     def refused(self) -> Entry | None:
@@ -64,7 +64,7 @@ class Attempt:
         digest = self.model.record.digest if self.model else None
         refused = next((entry for entry in reversed(entries) if entry.model_digest == digest), None)
         decided = [self.latest("verdict"), self.begun]
-        return None if refused and any(one and one.sequence > refused.sequence for one in decided) else refused
+        return None if refused and any(entry and entry.sequence > refused.sequence for entry in decided) else refused
 
     @cached_property
     def moved(self) -> list[Entry]:
@@ -76,8 +76,8 @@ class Attempt:
     @cached_property
     def begun(self) -> Entry | None:
         """The newest promotion of this version, or rollback to it."""
-        found = filter(None, map(self.latest, SUCCESSIONS))
-        return max(found, key=lambda entry: entry.sequence, default=None)
+        successions = filter(None, map(self.latest, SUCCESSIONS))
+        return max(successions, key=lambda entry: entry.sequence, default=None)
 
     @cached_property
     def successor(self) -> Entry | None:
@@ -90,14 +90,14 @@ class Attempt:
         return self.ledger.latest(self.system, event, version=self.version.version) if self.version else None
 
     def _newest(self, kind: type[R]) -> Published[R] | None:
-        return next(iter(self.store.records.published(kind, self.system, newest=1)), None)
+        return next(iter(self.storage.records.published(kind, self.system, newest=1)), None)
 
     @cached_property
     def rejected(self) -> list[Published[BatchOutcome]]:
         """Batches that the contract turned away after the last training."""
-        newest = {one.record.digest: one for one in self.store.records.published(BatchOutcome, self.system)}
-        late = [one for one in newest.values() if self.model is None or one.at >= self.model.at]
-        return [one for one in late if one.record.outcome == "rejected"]
+        newest = {batch.record.digest: batch for batch in self.storage.records.published(BatchOutcome, self.system)}
+        late = [batch for batch in newest.values() if self.model is None or batch.at >= self.model.at]
+        return [batch for batch in late if batch.record.outcome == "rejected"]
 
     @cached_property
     def is_behind(self) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlops_assets.audit.history import Generation, generations
+from mlops_assets.audit.history import Generation, generations, trainings_of
 from mlops_assets.dataset.landing import pending
 from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
 from mlops_assets.declaration.base import one_of
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Batch:
+class BatchFate:
     """One landed file and what became of it."""
 
     batch: str
@@ -37,7 +37,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingRun:
     """One model, and where it was trained."""
 
     digest: str
@@ -52,12 +52,12 @@ class Trace:
     """What hangs together, from landed files to champions."""
 
     system: str
-    batches: list[Batch]
+    batches: list[BatchFate]
     dataset_versions: list[int]
     """Delta versions of the dataset."""
     features_versions: list[int]
     """Delta versions of the features."""
-    models: list[Trained]
+    models: list[TrainingRun]
     versions: list[int]
     """Registered versions."""
     generations: list[Generation]
@@ -70,7 +70,7 @@ class Trace:
         return self.champion in self.versions
 
     @property
-    def told(self) -> str:
+    def message(self) -> str:
         """Which versions are affected, and whether the champion is."""
         if not self.versions:
             return f"No registered version of {self.system} is affected."
@@ -81,61 +81,77 @@ class Trace:
         return f"{named}; the present champion, version {self.champion}, {among}."
 
 
-def forward(store: "Storage", system: str, batch: Batch) -> Trace:
+@dataclass(frozen=True)
+class Descent:
+    """What was built, trained and registered from some dataset versions."""
+
+    features: Sequence[FeaturesVersion]
+    models: Sequence[Published[ModelVersion]]
+    registered: Sequence[RegisteredVersion]
+
+
+def forward(storage: "Storage", system: str, batch: BatchFate) -> Trace:
     """Everything that was made from ``batch``: what was trained on it, or measured on it."""
-    outcomes = store.records.history(BatchOutcome, system)
-    held = [
-        version
-        for version in store.records.history(DatasetVersion, system)
-        if batch.batch in members(outcomes, version.table_version)
+    records = storage.records
+    outcomes = records.history(BatchOutcome, system)
+    datasets = [
+        dataset
+        for dataset in records.history(DatasetVersion, system)
+        if batch.batch in members(outcomes, dataset.table_version)
     ]
-    digests = {version.digest for version in held}
-    features = [one for one in store.records.history(FeaturesVersion, system) if one.dataset_digest in digests]
+    digests = {dataset.digest for dataset in datasets}
+    features = [built for built in records.history(FeaturesVersion, system) if built.dataset_digest in digests]
     built = {version.digest for version in features}
-    models = [one for one in store.records.published(ModelVersion, system) if one.record.features_digest in built]
-    versions = [one for one in store.records.history(RegisteredVersion, system) if one.features_digest in built]
-    return _trace(store, system, [batch], [version.table_version for version in held], features, models, versions)
+    descent = Descent(
+        features,
+        [model for model in records.published(ModelVersion, system) if model.record.features_digest in built],
+        [version for version in records.history(RegisteredVersion, system) if version.features_digest in built],
+    )
+    return _trace(storage, system, [batch], [dataset.table_version for dataset in datasets], descent)
 
 
-def backward(store: "Storage", system: str, number: int) -> Trace:
+def backward(storage: "Storage", system: str, number: int) -> Trace:
     """Everything that registered version ``number`` rests on.
 
     Raises:
         StorageError: if there is no such version, or a record that it names is missing.
     """
-    known = {version.version: version for version in store.records.history(RegisteredVersion, system)}
+    records = storage.records
+    known = {version.version: version for version in records.history(RegisteredVersion, system)}
     if number not in known:
         raise StorageError(f"{system} has no record of version {number}. Versions: {one_of(sorted(known)) or 'none'}")
     version = known[number]
-    features = store.records.find(FeaturesVersion, system, version.features_digest)
-    models = [
-        one
-        for one in store.records.published(ModelVersion, system, version.model_digest)
-        if one.record.features_digest == version.features_digest
-    ]
-    if features is None or not models:
-        what = "features version" if features is None else "model"
-        raise StorageError(f"{version.name} names a {what} of which there is no record. Remedy: restore the records")
+    features = records.get(FeaturesVersion, system, version.features_digest)
+    models = trainings_of(storage, version)
+    if not models:
+        raise StorageError(f"{version.name} names a model of which there is no record. Remedy: restore the records")
     read = features.dataset_table_version
-    fates = _fates(store, system)
-    batches = [fates[batch] for batch in members(store.records.history(BatchOutcome, system), read)]
-    return _trace(store, system, batches, [read], [features], models, [version])
+    fates = _fates(storage, system)
+    batches = [fates[batch] for batch in members(records.history(BatchOutcome, system), read)]
+    return _trace(storage, system, batches, [read], Descent([features], models, [version]))
 
 
-def find_batch(store: "Storage", system: str, named: str) -> Batch:
+def find_batch(storage: "Storage", system: str, named: str) -> BatchFate:
     """The batch with this id, a beginning of it, or the name of its file.
 
     Raises:
         LandingError: if there is none, or more than one.
     """
-    batches = list(_fates(store, system).values())
-    waiting = [Batch(one.batch, one.original, moment(one.landed_at), "waiting") for one in pending(store, system)]
-    batches += [one for one in waiting if one.batch not in {known.batch for known in batches}]
-    found = [one for one in batches if named and (one.batch.startswith(named.lower()) or one.original == named)]
-    if len(found) == 1:
-        return found[0]
-    listed = ", ".join(f"{one.batch[:12]} ({one.original}, {one.fate})" for one in (found or batches)[-20:])
-    what = "names several batches" if found else "names no batch"
+    decided = _fates(storage, system)
+    waiting = [
+        BatchFate(landed.batch, landed.original, moment(landed.landed_at), "waiting")
+        for landed in pending(storage, system)
+        if landed.batch not in decided
+    ]
+    batches = [*decided.values(), *waiting]
+    matches = [
+        batch for batch in batches if named and (batch.batch.startswith(named.lower()) or batch.original == named)
+    ]
+    if len(matches) == 1:
+        return matches[0]
+    shown = (matches or batches)[-20:]
+    listed = ", ".join(f"{batch.batch[:12]} ({batch.original}, {batch.fate})" for batch in shown)
+    what = "names several batches" if matches else "names no batch"
     raise LandingError(
         f"{named!r} {what} of {system!r}. Batches: {listed or 'none'}. Remedy: give more of the batch id"
     )
@@ -143,42 +159,48 @@ def find_batch(store: "Storage", system: str, named: str) -> Batch:
 
 def members(outcomes: Sequence[BatchOutcome], table_version: int) -> dict[str, BatchOutcome]:
     """The batches in a Delta version of the dataset: accepted by then, and not retracted by then."""
-    by_then = [one for one in outcomes if one.table_version is not None and one.table_version <= table_version]
-    newest = {one.digest: one for one in sorted(by_then, key=lambda one: one.table_version or 0)}
+    by_then = [
+        outcome for outcome in outcomes if outcome.table_version is not None and outcome.table_version <= table_version
+    ]
+    newest = {outcome.digest: outcome for outcome in sorted(by_then, key=lambda outcome: outcome.table_version or 0)}
     return {batch: outcome for batch, outcome in newest.items() if outcome.outcome == "accepted"}
 
 
 def _trace(
-    store: "Storage",
-    system: str,
-    batches: list[Batch],
-    dataset_versions: Sequence[int],
-    features: Sequence[FeaturesVersion],
-    models: Sequence[Published[ModelVersion]],
-    registered: Sequence[RegisteredVersion],
+    storage: "Storage", system: str, batches: list[BatchFate], dataset_versions: Sequence[int], descent: Descent
 ) -> Trace:
-    ledger = Ledger(store.records)
-    champion, versions = ledger.champion(system), sorted({version.version for version in registered})
+    ledger = Ledger(storage.records)
+    champion, versions = ledger.champion(system), sorted({version.version for version in descent.registered})
     return Trace(
         system=system,
         batches=batches,
         dataset_versions=sorted(set(dataset_versions)),
-        features_versions=sorted({version.table_version for version in features}),
-        models=[Trained(one.record.digest, moment(one.at), one.record.mlflow_run_id, one.run_id) for one in models],
+        features_versions=sorted({version.table_version for version in descent.features}),
+        models=[
+            TrainingRun(model.record.digest, moment(model.at), model.record.mlflow_run_id, model.run_id)
+            for model in descent.models
+        ],
         versions=versions,
-        generations=[one for one in generations(ledger, system) if one.version in versions],
+        generations=[generation for generation in generations(ledger, system) if generation.version in versions],
         champion=champion.version if champion else None,
     )
 
 
-def _fates(store: "Storage", system: str) -> dict[str, Batch]:
+def _fates(storage: "Storage", system: str) -> dict[str, BatchFate]:
     """Every batch with its newest outcome, by id."""
-    return {
-        one.digest: Batch(
-            one.digest, one.original, moment(one.landed_at), one.outcome, one.rows, one.accepted, one.reason
-        )
-        for one in store.records.history(BatchOutcome, system)
-    }
+    return {outcome.digest: _fate(outcome) for outcome in storage.records.history(BatchOutcome, system)}
+
+
+def _fate(outcome: BatchOutcome) -> BatchFate:
+    return BatchFate(
+        batch=outcome.digest,
+        original=outcome.original,
+        landed_at=moment(outcome.landed_at),
+        fate=outcome.outcome,
+        rows=outcome.rows,
+        accepted=outcome.accepted,
+        reason=outcome.reason,
+    )
 
 
 def _listed(versions: Sequence[int]) -> str:

@@ -4,11 +4,12 @@ import csv
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
-from mlops_assets.audit.lineage import Batch, find_batch, members
+from mlops_assets.audit.lineage import find_batch, members
 from mlops_assets.dataset.quarantine import read_quarantine
 from mlops_assets.dataset.reading.parsing import parsed
 from mlops_assets.dataset.row_hash import row_hash
@@ -33,7 +34,7 @@ class Violation:
 
 
 @dataclass(frozen=True)
-class Row:
+class RowPlace:
     """Where a row lies."""
 
     key: str
@@ -46,7 +47,7 @@ class Row:
     quarantined: list[Violation] = field(default_factory=list)
 
 
-def find_row(store: "Storage", spec: "SystemSpec", key: str) -> Row:
+def find_row(storage: "Storage", spec: "SystemSpec", key: str) -> RowPlace:
     """The row that ``key`` names: values of the key columns, comma separated as in CSV; else ``BATCH:ROW``.
 
     Of the dataset's versions the newest that holds the row is taken; batches that were read once are not read again.
@@ -54,59 +55,57 @@ def find_row(store: "Storage", spec: "SystemSpec", key: str) -> Row:
     Raises:
         LandingError: if ``key`` cannot name a row, or there is none of that name.
     """
-    found = _by_key(store, spec, key) if spec.dataset.key else _by_place(store, spec.name, key)
-    if found.batch is None and not found.quarantined:
+    place = _by_key(storage, spec, key) if spec.dataset.key else _by_place(storage, spec.name, key)
+    if place.batch is None and not place.quarantined:
         raise LandingError(
             f"{spec.name} has no row {key!r}, in no dataset version and not in quarantine. "
             f"Remedy: {_form(spec.dataset.key)}"
         )
-    return found
+    return place
 
 
-def _by_key(store: "Storage", spec: "SystemSpec", key: str) -> Row:
-
+def _by_key(storage: "Storage", spec: "SystemSpec", key: str) -> RowPlace:
     asked = _asked(spec, key)
-    violations = _violations(_same_key(read_quarantine(store, spec.name), spec, asked))
-    for version, _ in _unread(store, spec.name):
-        rows = read_dataset(store, version, [*spec.dataset.key, "_batch", "_row"])
+    violations = _violations(_same_key(read_quarantine(storage, spec.name), spec, asked))
+    for version, _ in _unread(storage, spec.name):
+        rows = read_dataset(storage, version, [*spec.dataset.key, "_batch", "_row"])
         same = rows.filter(pl.Series(row_hash(rows, spec.dataset.key) == asked))
         if same.height:
             batch, row = same.select("_batch", "_row").row(0)
-            return Row(key, batch, row, version.table_version, violations)
-    return Row(key, quarantined=violations)
+            return RowPlace(key, batch, row, version.table_version, violations)
+    return RowPlace(key, quarantined=violations)
 
 
-def _by_place(store: "Storage", system: str, key: str) -> Row:
-
+def _by_place(storage: "Storage", system: str, key: str) -> RowPlace:
     named, _, number = key.rpartition(":")
     if not named or not number.isdecimal():
         raise LandingError(f"{key!r} names no row of {system!r}, which declares no key. Remedy: {_form([])}")
-    batch: Batch = find_batch(store, system, named)
-    quarantined = read_quarantine(store, system, batch.batch)
+    batch = find_batch(storage, system, named)
+    quarantined = read_quarantine(storage, system, batch.batch)
     violations = _violations(quarantined.filter(pl.col("row") == int(number)))
-    for version, held in _unread(store, system):
+    for version, held in _unread(storage, system):
         if batch.batch not in held:
             continue
-        rows = read_dataset(store, version, ["_batch", "_row"])
+        rows = read_dataset(storage, version, ["_batch", "_row"])
         if rows.filter(pl.col("_batch") == batch.batch, pl.col("_row") == int(number)).height:
-            return Row(key, batch.batch, int(number), version.table_version, violations)
-    return Row(key, quarantined=violations)
+            return RowPlace(key, batch.batch, int(number), version.table_version, violations)
+    return RowPlace(key, quarantined=violations)
 
 
-def _unread(store: "Storage", system: str) -> list[tuple[DatasetVersion, set[str]]]:
+def _unread(storage: "Storage", system: str) -> list[tuple[DatasetVersion, set[str]]]:
     """Versions from the newest on, each with the batches that no newer one of the list holds."""
-    outcomes, seen, found = store.records.history(BatchOutcome, system), set(), []
-    versions = {version.table_version: version for version in store.records.history(DatasetVersion, system)}
+    outcomes, seen, unread = storage.records.history(BatchOutcome, system), set(), []
+    versions = {version.table_version: version for version in storage.records.history(DatasetVersion, system)}
     for number in sorted(versions, reverse=True):
         new = set(members(outcomes, number)) - seen
         if new:
-            found.append((versions[number], new))
+            unread.append((versions[number], new))
             seen |= new
-    return found
+    return unread
 
 
-def _asked(spec: "SystemSpec", key: str) -> Any:
-    """The hash of the key that was asked for, shape (1,)."""
+def _asked(spec: "SystemSpec", key: str) -> np.uint64:
+    """The hash of the key that was asked for."""
     cells = next(csv.reader([key]), [])
     columns = spec.dataset.key
     if len(cells) != len(columns):
@@ -118,23 +117,21 @@ def _asked(spec: "SystemSpec", key: str) -> Any:
     return row_hash(frame, columns)[0]
 
 
-def _same_key(quarantine: pl.DataFrame, spec: "SystemSpec", asked: Any) -> pl.DataFrame:
+def _same_key(quarantine: pl.DataFrame, spec: "SystemSpec", asked: np.uint64) -> pl.DataFrame:
     """The lines of quarantine whose raw row has the key."""
-
     records = [json.loads(record) for record in quarantine["record"]]
     cells = {name: [_text(record.get(name)) for record in records] for name in spec.dataset.key}
     return quarantine.filter(pl.Series(row_hash(_typed(spec, cells), spec.dataset.key) == asked, dtype=pl.Boolean))
 
 
 def _typed(spec: "SystemSpec", cells: dict[str, list[str | None]]) -> pl.DataFrame:
-
     columns = spec.dataset.columns
     return pl.DataFrame(
         [parsed(pl.Series(name, texts, dtype=pl.String), columns[name].type) for name, texts in cells.items()]
     )
 
 
-def _text(cell: Any) -> str | None:
+def _text(cell: object) -> str | None:
     return None if cell is None else str(cell)
 
 

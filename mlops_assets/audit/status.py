@@ -1,6 +1,6 @@
 """Where a system stands: the newest record of every stage, told in one page."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
 from mlops_assets.declaration.spec import SystemSpec
@@ -12,9 +12,6 @@ from mlops_assets.registry.ledger import Ledger
 from mlops_assets.registry.version import ChampionDecision, RegisteredVersion
 from mlops_assets.settings import Settings
 from mlops_assets.storage.storage import Storage
-
-if TYPE_CHECKING:
-    pass
 
 IN_FORCE = ("version", "previous", "generation", "event", "actor", "at", "reason")
 """What is told of the promotion in force; a person may have changed it since the newest decision."""

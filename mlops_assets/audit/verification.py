@@ -25,16 +25,16 @@ ONNX = "model.onnx"
 
 
 @dataclass(frozen=True)
-class Finding:
+class EvidenceFinding:
     """What one look at the stored evidence found."""
 
     name: str
     ok: bool
-    told: str
+    message: str
     """What was found equal, or what is wrong and what to do."""
 
 
-def verify(session: RegistrySession, number: int, public_key: Path | None = None) -> Iterator[Finding]:
+def verify(session: RegistrySession, number: int, public_key: Path | None = None) -> Iterator[EvidenceFinding]:
     """Look at every part of the evidence of one registered version, as it is stored now.
 
     With a ``public_key`` (PEM) the version must also be signed by its owner.
@@ -42,13 +42,13 @@ def verify(session: RegistrySession, number: int, public_key: Path | None = None
     Raises:
         StorageError: if there is no record of the version.
     """
-    evidence = Evidence(session, session.version(number), public_key)
+    evidence = StoredEvidence(session, session.version(number), public_key)
     for name, look in evidence.looks().items():
-        yield _found(name, look)
+        yield _finding(name, look)
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class StoredEvidence:
     """One registered version, and each way to look at what it rests on; a look raises, or tells what it found."""
 
     session: RegistrySession
@@ -97,9 +97,9 @@ class Evidence:
     def ledger(self) -> str:
         """The chain holds, and its entry about the registration names the same digests as the record."""
         ledger, system = self.session.ledger, self.version.system
-        found = hash_chain.verify(system, ledger.chain(system), self.session.registry.noted())
-        if not found.ok:
-            raise StorageError(f"{found.broken}. Remedy: restore the ledger from a backup, and find out who changed it")
+        chain = hash_chain.verify(system, ledger.chain(system), self.session.registry.noted())
+        if not chain.ok:
+            raise StorageError(f"{chain.broken}. Remedy: restore the ledger from a backup, and find out who changed it")
         entry = ledger.latest(system, "registered", version=self.version.version)
         if entry is None:
             raise StorageError(f"the ledger has no registration of {self.version.name}. Remedy: restore the ledger")
@@ -109,7 +109,7 @@ class Evidence:
                 f"entry {entry.sequence} registers model {named[0][:12]} on report {named[1][:12]}, the record says "
                 f"{self.version.model_digest[:12]} on {self.version.digest[:12]}. Remedy: restore the records"
             )
-        return f"{found.entries:,} entries in one chain; entry {entry.sequence} names the same digests as the record"
+        return f"{chain.entries:,} entries in one chain; entry {entry.sequence} names the same digests as the record"
 
     def lineage(self) -> str:
         """The records of model, features and dataset follow from each other."""
@@ -179,14 +179,14 @@ class Evidence:
         from mlops_assets.features.table import read_features
 
         version = features_of(self.session.storage, self.model)
-        found = read_features(self.session.storage, version)["_part"].value_counts().to_dict()
-        recorded = {part: rows for part, rows in version.rows.items() if rows}
-        if found != recorded:
+        rows = read_features(self.session.storage, version)["_part"].value_counts().to_dict()
+        recorded = {part: count for part, count in version.rows.items() if count}
+        if rows != recorded:
             raise StorageError(
-                f"features {version.digest[:12]} hold {found} rows, recorded were {recorded}. "
+                f"features {version.digest[:12]} hold {rows} rows, recorded were {recorded}. "
                 "Remedy: materialise the features again"
             )
-        return f"version {version.table_version} holds {sum(found.values()):,} rows, each in its part"
+        return f"version {version.table_version} holds {sum(rows.values()):,} rows, each in its part"
 
     def round_trip(self) -> str:
         """The stored model, asked again."""
@@ -217,18 +217,18 @@ class Evidence:
     def _dataset(self) -> DatasetVersion:
         return self.session.storage.records.get(DatasetVersion, self.version.system, self.version.dataset_digest)
 
-    def _require(self, found: str, recorded: str, name: str) -> None:
-        if found != recorded:
-            raise StorageError(f"{name} has digest {found[:12]}, recorded was {recorded[:12]}. {BACKUP}")
+    def _require(self, stored: str, recorded: str, name: str) -> None:
+        if stored != recorded:
+            raise StorageError(f"{name} has digest {stored[:12]}, recorded was {recorded[:12]}. {BACKUP}")
 
 
-def _found(name: str, look: Callable[[], str]) -> Finding:
+def _finding(name: str, look: Callable[[], str]) -> EvidenceFinding:
     try:
-        return Finding(name, True, look())
+        return EvidenceFinding(name, True, look())
     except Exception as error:  # damage shows in whatever a library raises on it, and each is a finding
-        told = " ".join(str(error).split())
-        told = told if isinstance(error, StorageError) else f"{type(error).__name__}: {told}"
-        return Finding(name, False, told if "Remedy: " in told else f"{told.rstrip('.')}. {BACKUP}")
+        message = " ".join(str(error).split())
+        message = message if isinstance(error, StorageError) else f"{type(error).__name__}: {message}"
+        return EvidenceFinding(name, False, message if "Remedy: " in message else f"{message.rstrip('.')}. {BACKUP}")
 
 
 def _sha256(path: Path) -> str:

@@ -22,7 +22,7 @@ class Finding:
 
     subject: str
     ok: bool
-    told: str
+    message: str
     remedy: str = ""
 
 

@@ -73,17 +73,17 @@ def dossier(session: RegistrySession, number: int) -> Dossier:
         StorageError: if a record is missing, or the stored report is not the one that was recorded.
         GateRefused: if the report is about another model, or did not pass.
     """
-    store, version = session.storage, session.version(number)
+    storage, version = session.storage, session.version(number)
     report = own_report(session, version)
-    model = model_of(store, version)
-    dataset = store.records.get(DatasetVersion, version.system, version.dataset_digest)
+    model = model_of(storage, version)
+    dataset = storage.records.get(DatasetVersion, version.system, version.dataset_digest)
     environment, note = _environment(session, model)
     return Dossier(
         spec=session.spec,
         version=version,
         report=report,
         model=model,
-        features=features_of(store, model),
+        features=features_of(storage, model),
         dataset=dataset,
         batches=_batches(session, dataset),
         entries=session.ledger.entries(version.system),

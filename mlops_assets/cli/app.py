@@ -3,7 +3,8 @@
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -52,12 +53,12 @@ def session_of(system: str) -> "RegistrySession":
     return RegistrySession(spec, settings.open_storage(), tracking, settings.who)
 
 
-def tell(story: dict[str, Any], as_json: bool, text: str | None = None) -> None:
-    """Print ``story`` as JSON, or ``text``, or what the story tells."""
+def tell(story: Mapping[str, object], as_json: bool, text: str | None = None) -> None:
+    """Print ``story`` as JSON, or ``text``, or the story's message."""
     if as_json:
         sys.stdout.write(json.dumps(story, indent=2, default=str) + "\n")
         return
-    console.print(escape(text if text is not None else str(story.get("told", story))), soft_wrap=True)
+    console.print(escape(text if text is not None else str(story.get("message", story))), soft_wrap=True)
 
 
 def fail(message: str) -> NoReturn:

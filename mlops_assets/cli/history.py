@@ -11,9 +11,9 @@ from mlops_assets.cli.app import Json, System, console, fail, opened, tell
 from mlops_assets.cli.tables import facts, show, table, time
 
 if TYPE_CHECKING:
-    from mlops_assets.audit.history import Evidence, Generation
+    from mlops_assets.audit.history import Generation, GenerationEvidence
     from mlops_assets.audit.lineage import Trace
-    from mlops_assets.audit.row_lineage import Row
+    from mlops_assets.audit.row_lineage import RowPlace
 
 SIGNS = {"passed": "[green]✓[/]", "failed": "[red]✗[/]", "not evaluated": "[yellow]?[/]", "noted": "[dim]·[/]"}
 AFFECTED = 3
@@ -35,19 +35,19 @@ def history(
     from mlops_assets.registry.ledger import Ledger, now
 
     settings, spec = opened(system)
-    store = settings.open_storage()
-    ledger = Ledger(store.records)
+    storage = settings.open_storage()
+    ledger = Ledger(storage.records)
     if at is None:
-        found = generations(ledger, spec.name)
-        told = {"system": spec.name, "generations": [asdict(one) for one in found]}
-        show(told, as_json, _generations(found), f"No version of {spec.name} has been champion yet.")
+        terms = generations(ledger, spec.name)
+        story = {"system": spec.name, "generations": [asdict(generation) for generation in terms]}
+        show(story, as_json, _generations(terms), f"No version of {spec.name} has been champion yet.")
         return
     try:
         moment = parsed_moment(at)
     except ValueError as error:
         fail(f"--at: {error}")
     generation = generation_at(ledger, spec.name, moment)
-    known = evidence(store, ledger, generation) if generation else None
+    known = evidence(storage, ledger, generation) if generation else None
     about = {"champion": generation and asdict(generation), "evidence": known and asdict(known)}
     story = {"system": spec.name, "at": moment, **about}
     if generation is None:
@@ -63,14 +63,14 @@ def why(system: System, as_json: Json = False) -> None:
     from mlops_assets.audit.explanation import account
 
     settings, spec = opened(system)
-    found = account(settings.open_storage(), spec.name)
+    answered = account(settings.open_storage(), spec.name)
     if as_json:
-        tell(asdict(found), as_json)
+        tell(asdict(answered), as_json)
         return
-    console.print(f"[bold]{escape(found.answer)}[/]", soft_wrap=True)
+    console.print(f"[bold]{escape(answered.answer)}[/]", soft_wrap=True)
     lines = table("", "what", "when (UTC)", "how it went")
-    for step in found.steps:
-        lines.add_row(SIGNS[step.outcome], escape(step.what), time(step.at), escape(step.told))
+    for step in answered.steps:
+        lines.add_row(SIGNS[step.outcome], escape(step.what), time(step.at), escape(step.message))
     console.print(lines)
 
 
@@ -90,49 +90,49 @@ def trace(
     from mlops_assets.audit.lineage import backward, find_batch, forward
     from mlops_assets.audit.row_lineage import find_row
 
-    if sum(one is not None for one in (batch, row, version)) != 1:
+    if sum(option is not None for option in (batch, row, version)) != 1:
         raise typer.BadParameter("give one of --batch, --row and --version")
     settings, spec = opened(system)
-    store, place = settings.open_storage(), None
+    storage, place = settings.open_storage(), None
     if version is not None:
-        _show_trace(backward(store, spec.name, version), None, as_json, f"Version {version} of {spec.name} rests on:")
+        _show_trace(backward(storage, spec.name, version), None, as_json, f"Version {version} of {spec.name} rests on:")
         return
     if row is not None:
         with console.status(f"Looking for {escape(row)} …"):
-            place = find_row(store, spec, row)
+            place = find_row(storage, spec, row)
         if place.batch is None:
             _show_row(place, spec.name, as_json)
             return
         batch = place.batch
     with console.status("Following the batch …"):
-        found = forward(store, spec.name, find_batch(store, spec.name, batch or ""))
-    _show_trace(found, place, as_json)
-    if found.affects_champion:
+        followed = forward(storage, spec.name, find_batch(storage, spec.name, batch or ""))
+    _show_trace(followed, place, as_json)
+    if followed.affects_champion:
         raise typer.Exit(AFFECTED)
 
 
-def _generations(found: "list[Generation]") -> Table | None:
+def _generations(terms: "list[Generation]") -> Table | None:
     lines = table("generation", "version", "since, until (UTC)", "why")
-    for one in found:
-        until = time(one.until) if one.until else "[green]now[/]"
-        told = escape(f"{one.event} by {one.by}: {one.reason}")
-        lines.add_row(str(one.number), str(one.version), f"{time(one.since)}\n{until}", told)
-    return lines if found else None
+    for term in terms:
+        until = time(term.until) if term.until else "[green]now[/]"
+        why = escape(f"{term.event} by {term.by}: {term.reason}")
+        lines.add_row(str(term.number), str(term.version), f"{time(term.since)}\n{until}", why)
+    return lines if terms else None
 
 
-def _then(one: "Generation", known: "Evidence | None") -> list[tuple[str, str]]:
+def _then(term: "Generation", known: "GenerationEvidence | None") -> list[tuple[str, str]]:
     return [
-        ("since", f"{time(one.since)}, generation {one.number}"),
-        ("until", time(one.until) if one.until else "now"),
-        ("how", f"{one.event} by {one.by}"),
-        ("why", one.reason),
+        ("since", f"{time(term.since)}, generation {term.number}"),
+        ("until", time(term.until) if term.until else "now"),
+        ("how", f"{term.event} by {term.by}"),
+        ("why", term.reason),
         *(_rested_on(known) if known else [("evidence", "the records have no registration with this report")]),
-        ("model", one.model_digest),
-        ("report", one.report_digest),
+        ("model", term.model_digest),
+        ("report", term.report_digest),
     ]
 
 
-def _rested_on(known: "Evidence") -> list[tuple[str, str]]:
+def _rested_on(known: "GenerationEvidence") -> list[tuple[str, str]]:
     against = f"version {known.judged_against}" if known.judged_against else "nobody: it was the first"
     compared = f"{known.rows_compared:,} rows" if known.rows_compared else "no rows"
     return [
@@ -144,53 +144,53 @@ def _rested_on(known: "Evidence") -> list[tuple[str, str]]:
     ]
 
 
-def _show_trace(found: "Trace", row: "Row | None", as_json: bool, heading: str = "") -> None:
+def _show_trace(trace: "Trace", row: "RowPlace | None", as_json: bool, heading: str = "") -> None:
     """The trace, under a ``heading`` or with what it means for the versions at its end."""
     if as_json:
-        story = {**asdict(found), "affects_champion": found.affects_champion, "row": row and asdict(row)}
-        tell({**story, "told": heading or found.told}, as_json)
+        story = {**asdict(trace), "affects_champion": trace.affects_champion, "row": row and asdict(row)}
+        tell({**story, "message": heading or trace.message}, as_json)
         return
     if row is not None:
         _tell_row(row)
     if heading:
         console.print(f"[bold]{escape(heading)}[/]", soft_wrap=True)
     lines = table("batch", "file", "landed (UTC)", "rows", "fate")
-    for batch in found.batches:
+    for batch in trace.batches:
         fate = f"{batch.fate}: {batch.reason}" if batch.reason else batch.fate
         lines.add_row(
             batch.batch[:12], escape(batch.original), time(batch.landed_at), f"{batch.accepted:,}", escape(fate)
         )
     console.print(lines)
-    console.print(facts(_line(found)))
-    for one in found.generations:
-        since = time(one.since)
-        held = f"was champion from {since} to {time(one.until)}" if one.until else f"is champion since {since}"
-        console.print(f"Version {one.version} {held} UTC.")
+    console.print(facts(_line(trace)))
+    for term in trace.generations:
+        since = time(term.since)
+        held = f"was champion from {since} to {time(term.until)}" if term.until else f"is champion since {since}"
+        console.print(f"Version {term.version} {held} UTC.")
     if not heading:
-        console.print(f"[bold]{escape(found.told)}[/]", soft_wrap=True)
+        console.print(f"[bold]{escape(trace.message)}[/]", soft_wrap=True)
 
 
-def _line(found: "Trace") -> list[tuple[str, str]]:
-    trained = [f"{one.digest[:12]} ({time(one.at)}, Dagster run {one.dagster_run_id[:8]})" for one in found.models]
+def _line(trace: "Trace") -> list[tuple[str, str]]:
+    trained = [f"{run.digest[:12]} ({time(run.at)}, Dagster run {run.dagster_run_id[:8]})" for run in trace.models]
     return [
-        ("dataset versions", ", ".join(map(str, found.dataset_versions)) or "none"),
-        ("features versions", ", ".join(map(str, found.features_versions)) or "none"),
+        ("dataset versions", ", ".join(map(str, trace.dataset_versions)) or "none"),
+        ("features versions", ", ".join(map(str, trace.features_versions)) or "none"),
         ("models", ", ".join(trained) or "none"),
-        ("registered versions", ", ".join(map(str, found.versions)) or "none"),
+        ("registered versions", ", ".join(map(str, trace.versions)) or "none"),
     ]
 
 
-def _show_row(row: "Row", system: str, as_json: bool) -> None:
-    told = f"Row {row.key} is only in quarantine: no version of {system} rests on it."
+def _show_row(row: "RowPlace", system: str, as_json: bool) -> None:
+    message = f"Row {row.key} is only in quarantine: no version of {system} rests on it."
     if not as_json:
         _tell_row(row)
-    tell({"system": system, "row": asdict(row), "affects_champion": False, "told": told}, as_json)
+    tell({"system": system, "row": asdict(row), "affects_champion": False, "message": message}, as_json)
 
 
-def _tell_row(row: "Row") -> None:
+def _tell_row(row: "RowPlace") -> None:
     if row.batch is not None:
-        told = f"Row {row.key} is row {row.row} of batch {row.batch[:12]}, in dataset version {row.table_version}."
-        console.print(escape(told), soft_wrap=True)
-    for one in row.quarantined:
-        told = f"Quarantined: row {one.row} of batch {one.batch[:12]}, {one.column}: {one.rule} ({one.value!r})."
-        console.print(escape(told), soft_wrap=True)
+        place = f"Row {row.key} is row {row.row} of batch {row.batch[:12]}, in dataset version {row.table_version}."
+        console.print(escape(place), soft_wrap=True)
+    for violation in row.quarantined:
+        where = f"row {violation.row} of batch {violation.batch[:12]}, {violation.column}"
+        console.print(escape(f"Quarantined: {where}: {violation.rule} ({violation.value!r})."), soft_wrap=True)

@@ -21,11 +21,14 @@ def doctor(
         findings.append(finding)
         if not as_json:
             sign = "[green]✓[/]" if finding.ok else "[red]✗[/]"
-            console.print(f"{sign} [bold]{escape(finding.subject)}[/] {escape(finding.told)}", soft_wrap=True)
+            console.print(f"{sign} [bold]{escape(finding.subject)}[/] {escape(finding.message)}", soft_wrap=True)
             if not finding.ok:
                 console.print(f"  Remedy: {escape(finding.remedy)}")
     if as_json:
-        tell({"ok": all(f.ok for f in findings), "findings": [vars(f) for f in findings]}, as_json)
+        tell(
+            {"ok": all(finding.ok for finding in findings), "findings": [vars(finding) for finding in findings]},
+            as_json,
+        )
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
 

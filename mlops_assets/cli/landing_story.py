@@ -18,19 +18,19 @@ def landed_story(
     fates = {batch.batch: _fate(storage, spec, batch.batch) for batch in landed}
     batches = [
         {
-            "batch": b.batch,
-            "original": b.original,
-            "bytes": b.bytes,
-            "new": b.new,
-            "outcome": fates[b.batch],
-            "note": b.note,
+            "batch": file.batch,
+            "original": file.original,
+            "bytes": file.bytes,
+            "new": file.new,
+            "outcome": fates[file.batch],
+            "note": file.note,
         }
-        for b in landed
+        for file in landed
     ]
-    told = "\n".join(_sentence(batch) for batch in batches)
+    message = "\n".join(_sentence(batch) for batch in batches)
     if not any(batch["new"] for batch in batches):
-        told += "\nNothing new to land."
-    return {"system": spec.name, "batches": batches, "told": told}
+        message += "\nNothing new to land."
+    return {"system": spec.name, "batches": batches, "message": message}
 
 
 def retracted_story(storage: Storage, spec: SystemSpec, batch: str, reason: str) -> dict[str, Any]:
@@ -40,8 +40,8 @@ def retracted_story(storage: Storage, spec: SystemSpec, batch: str, reason: str)
     if not reason:
         raise LandingError(f"Retracting {batch!r} needs a reason. Remedy: --reason 'what is wrong with it'")
     version = retract(storage, spec, batch, reason)
-    told = f"Retracted {batch}: {spec.name} has {version.rows} rows in {version.batches} batches now."
-    return {"system": spec.name, "dataset": version.model_dump(mode="json"), "told": told}
+    message = f"Retracted {batch}: {spec.name} has {version.rows} rows in {version.batches} batches now."
+    return {"system": spec.name, "dataset": version.model_dump(mode="json"), "message": message}
 
 
 def _fate(storage: Storage, spec: SystemSpec, batch: str) -> str:

@@ -47,8 +47,8 @@ def run(
     settings, spec = opened(system)
     if job not in ("ingestion", "training", "lifecycle"):
         fail(f"{job!r} is not a job. Jobs: ingestion, lifecycle, training")
-    if not force and (told := unchanged(settings.open_storage(), spec)):
-        tell({"system": spec.name, "ran": False, "reason": told}, as_json, f"Nothing to do: {told}")
+    if not force and (reason := unchanged(settings.open_storage(), spec)):
+        tell({"system": spec.name, "ran": False, "reason": reason}, as_json, f"Nothing to do: {reason}")
         return
     name = f"{spec.name}_{job}"
     if not as_json:

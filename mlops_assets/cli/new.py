@@ -37,25 +37,27 @@ def new(
     settings = Settings()
     into = folder or settings.drafts
     with console.status(f"Reading {data} …"):
-        found = begin(system, data, target, task, into, [SHIPPED, *settings.systems, into])
-    story = found.story()
+        draft = begin(system, data, target, task, into, [SHIPPED, *settings.systems, into])
+    story = draft.story()
     if dry_run:
         if as_json:
             tell({**story, "written": False}, as_json)
         else:
-            sys.stdout.write(found.text)
+            sys.stdout.write(draft.text)
         return
-    found.write()
+    draft.write()
     if not as_json:
-        console.print(_table(found.table(), f"{system}: {story['task']} of {target}, {story['rows']:,} rows"))
+        console.print(_table(draft.table(), f"{system}: {story['task']} of {target}, {story['rows']:,} rows"))
         for note in story["notes"]:
             console.print(f"- {escape(note)}", soft_wrap=True)
-        console.print(f"Written: {escape(str(found.path))}", soft_wrap=True)
+        console.print(f"Written: {escape(str(draft.path))}", soft_wrap=True)
     if not no_land:
         with console.status(f"Landing into {system} …"):
-            story |= landed_story(settings.open_storage(), read_declaration(found.path), [data], lambda *_: None)
+            story |= landed_story(settings.open_storage(), read_declaration(draft.path), [data], lambda *_: None)
     following = _next(system, data, no_land, into, settings)
-    tell({**story, "written": True, "next": following}, as_json, f"{story.get('told', '')}\nNext: {following}".strip())
+    tell(
+        {**story, "written": True, "next": following}, as_json, f"{story.get('message', '')}\nNext: {following}".strip()
+    )
 
 
 def _table(lines: list[tuple[str, str, str]], title: str) -> Table:

@@ -1,7 +1,6 @@
 """Layout: tables and times as the commands print them."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 from rich import box
 from rich.markup import escape
@@ -10,7 +9,7 @@ from rich.table import Table
 from mlops_assets.cli.app import console, tell
 
 
-def show(story: dict[str, Any], as_json: bool, shown: Table | None, otherwise: str = "") -> None:
+def show(story: Mapping[str, object], as_json: bool, shown: Table | None, otherwise: str = "") -> None:
     """Print ``story`` as JSON, or ``shown``, or ``otherwise`` where there is nothing to show."""
     if as_json or shown is None:
         tell(story, as_json, otherwise)
@@ -23,8 +22,8 @@ def facts(lines: Iterable[tuple[str, str]], title: str = "") -> Table:
     made = Table(box=None, show_header=False, title=escape(title) or None, title_justify="left", title_style="bold")
     made.add_column(style="dim")
     made.add_column(overflow="fold")
-    for name, told in lines:
-        made.add_row(name, escape(told))
+    for name, value in lines:
+        made.add_row(name, escape(value))
     return made
 
 

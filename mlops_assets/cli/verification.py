@@ -59,7 +59,7 @@ def verify(system: System, version: Version = None, as_json: Json = False) -> No
         for finding in verified(session, number, Settings().signing_public_key):
             findings.append(finding)
             if not as_json:
-                _say(finding.ok, finding.name, finding.told)
+                _say(finding.ok, finding.name, finding.message)
     ok = all(finding.ok for finding in findings)
     if as_json:
         looked = [vars(finding) for finding in findings]

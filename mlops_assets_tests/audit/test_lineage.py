@@ -43,17 +43,17 @@ def landed(storage: Storage, spec: SystemSpec, folder: Path, name: str, *rows: s
 
 
 def test_a_file_leads_to_every_version_that_rests_on_it(session: RegistrySession):
-    store, system = session.storage, session.system
-    first, second = (find_batch(store, system, name) for name in (SAMPLE, AGAIN))
-    datasets = store.records.history(DatasetVersion, system)
-    features = store.records.history(FeaturesVersion, system)
-    models = store.records.published(ModelVersion, system)
-    everything, later = forward(store, system, first), forward(store, system, second)
+    storage, system = session.storage, session.system
+    first, second = (find_batch(storage, system, name) for name in (SAMPLE, AGAIN))
+    datasets = storage.records.history(DatasetVersion, system)
+    features = storage.records.history(FeaturesVersion, system)
+    models = storage.records.published(ModelVersion, system)
+    everything, later = forward(storage, system, first), forward(storage, system, second)
     assert everything.dataset_versions == [version.table_version for version in datasets]
     assert everything.features_versions == [version.table_version for version in features]
     assert [model.mlflow_run_id for model in everything.models] == [model.record.mlflow_run_id for model in models]
     assert [one.version for one in everything.generations] == everything.versions == [1, 2]
-    assert everything.told == (
+    assert everything.message == (
         "Affected: versions 1 and 2 of wine_quality; the present champion, version 2, is among them."
     )
     assert later.dataset_versions == [datasets[-1].table_version]
@@ -68,19 +68,19 @@ def test_a_wrong_file_does_not_touch_a_champion_from_before_it(session: Registry
     assert found.batches[0].fate == "retracted"
     assert (found.versions, found.champion, found.affects_champion) == ([2], 1, False)
     assert found.generations[0].until is not None
-    assert found.told == "Affected: version 2 of wine_quality; the present champion, version 1, is not among them."
+    assert found.message == "Affected: version 2 of wine_quality; the present champion, version 1, is not among them."
 
 
 def test_a_version_leads_back_to_its_files_and_no_others(session: RegistrySession):
-    store, system = session.storage, session.system
-    first, second = (backward(store, system, number) for number in (1, 2))
+    storage, system = session.storage, session.system
+    first, second = (backward(storage, system, number) for number in (1, 2))
     assert [batch.original for batch in first.batches] == [SAMPLE]
     assert [batch.original for batch in second.batches] == [SAMPLE, AGAIN]
     assert first.batches[0].landed_at < second.batches[1].landed_at
     assert len(first.dataset_versions) == len(first.features_versions) == len(first.models) == 1
     assert (first.versions, [one.version for one in first.generations]) == ([1], [1])
     with pytest.raises(StorageError, match=r"has no record of version 7. Versions: 1, 2"):
-        backward(store, system, 7)
+        backward(storage, system, 7)
 
 
 def test_a_batch_is_in_every_version_from_its_acceptance_until_its_retraction(
@@ -95,7 +95,7 @@ def test_a_batch_is_in_every_version_from_its_acceptance_until_its_retraction(
     assert [set(members(outcomes, version)) for version in versions] == [{one}, {one, two}, {two}, {two, three}]
     found = forward(storage, keyed.name, find_batch(storage, keyed.name, one))
     assert found.dataset_versions == versions[:2]
-    assert found.told == "No registered version of houses is affected."
+    assert found.message == "No registered version of houses is affected."
 
 
 def test_a_batch_is_found_by_a_beginning_or_a_name_if_that_is_unique(

@@ -41,7 +41,7 @@ def wrong(session: RegistrySession, version: int = 2) -> dict[str, str]:
     """What is wrong, by what was looked at."""
     found = list(verify(session, version))
     assert [finding.name for finding in found] == EVERYTHING
-    return {finding.name: finding.told for finding in found if not finding.ok}
+    return {finding.name: finding.message for finding in found if not finding.ok}
 
 
 def damage(path: Path) -> None:
@@ -119,7 +119,7 @@ def test_lost_files_of_dataset_and_features_are_found_and_a_cleared_landing_zone
 ):
     for outcome in home.storage.records.history(BatchOutcome, WINE):
         Path(landed_path(home.storage, WINE, outcome.file)).unlink()
-    told = {finding.name: finding.told for finding in verify(session, 2) if finding.ok}
+    told = {finding.name: finding.message for finding in verify(session, 2) if finding.ok}
     assert told["batches"].startswith("0 of 2 batch files")
     assert "2 were cleared away" in told["batches"]
     for table in ("dataset", "features"):
@@ -195,7 +195,7 @@ def test_a_signature_is_required_by_key_and_covers_the_files(session: RegistrySe
 
     def told(key: Path, name: str) -> str | None:
         found = {one.name: one for one in verify(session, 2, key)}
-        return None if found["signature"].ok else found["signature"].told
+        return None if found["signature"].ok else found["signature"].message
 
     assert "wine_quality version 2 is not signed. Remedy: mlops sign wine_quality 2" in (told(public, "a") or "")
     sign(session, session.version(2), private)
