@@ -20,7 +20,7 @@ hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")
 
 REPOSITORY = Path(__file__).parents[1]
-pytest_plugins = ["mlops_assets_tests.soak"]
+pytest_plugins = ["mlops_assets_tests.soak", "mlops_assets_tests.champions"]
 
 
 @pytest.hookimpl(tryfirst=True)

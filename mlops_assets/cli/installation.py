@@ -24,12 +24,10 @@ def doctor(
             console.print(f"{sign} [bold]{escape(finding.subject)}[/] {escape(finding.message)}", soft_wrap=True)
             if not finding.ok:
                 console.print(f"  Remedy: {escape(finding.remedy)}")
+    ok = all(finding.ok for finding in findings)
     if as_json:
-        tell(
-            {"ok": all(finding.ok for finding in findings), "findings": [vars(finding) for finding in findings]},
-            as_json,
-        )
-    if not all(finding.ok for finding in findings):
+        tell({"ok": ok, "findings": [vars(finding) for finding in findings]}, as_json)
+    if not ok:
         raise typer.Exit(1)
 
 

@@ -55,9 +55,8 @@ def new(
         with console.status(f"Landing into {system} …"):
             story |= landed_story(settings.open_storage(), read_declaration(draft.path), [data], lambda *_: None)
     following = _next(system, data, no_land, into, settings)
-    tell(
-        {**story, "written": True, "next": following}, as_json, f"{story.get('message', '')}\nNext: {following}".strip()
-    )
+    text = f"{story.get('message', '')}\nNext: {following}".strip()
+    tell({**story, "written": True, "next": following}, as_json, text)
 
 
 def _table(lines: list[tuple[str, str, str]], title: str) -> Table:
