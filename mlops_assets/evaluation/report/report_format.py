@@ -5,9 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from mlops_assets.errors import StorageError
-from mlops_assets.evaluation.gate_format import upgraded_gate
+from mlops_assets.evaluation.report import format_1
 from mlops_assets.evaluation.report.report import FORMAT, Report
-from mlops_assets.evaluation.spec import RENAMED_DIAGNOSES
 
 Body = dict[str, Any]
 """A report as parsed JSON."""
@@ -39,13 +38,5 @@ def _upgraded(body: Body) -> Body:
     return {**body, "format": FORMAT}
 
 
-def _from_1(body: Body) -> Body:
-    """Gates had their side in their name only, and a diagnosis may have had another name."""
-    diagnoses = [
-        {**each, "name": RENAMED_DIAGNOSES.get(each["name"], each["name"])} for each in body.get("diagnoses", [])
-    ]
-    return {**body, "gates": [upgraded_gate(gate) for gate in body["gates"]], "diagnoses": diagnoses}
-
-
-UPGRADES: tuple[Callable[[Body], Body], ...] = (_from_1,)
+UPGRADES: tuple[Callable[[Body], Body], ...] = (format_1.upgraded,)
 """From each format to the next, the first from format 1."""

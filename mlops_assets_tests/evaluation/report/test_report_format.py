@@ -11,6 +11,21 @@ from mlops_assets.evaluation.report.report_format import UPGRADES, read_report
 from mlops_assets_tests.evaluation.conftest import Case
 
 
+def as_format_1(report: Report) -> bytes:
+    """The report as releases before the format had a number wrote it."""
+    body = json.loads(report.to_json())
+    del body["format"]
+    for gate in body["gates"]:
+        del gate["side"]
+        if (rows := gate.pop("min_rows")) is not None:
+            gate["details"]["min_rows"] = rows
+    for diagnosis in body["diagnoses"]:
+        del diagnosis["reason"]
+        for table in diagnosis["tables"]:
+            del table["name"], table["keys"]
+    return json.dumps(body).encode()
+
+
 @pytest.fixture(scope="module")
 def reports(classification: Case, regression: Case) -> list[Report]:
     return [classification.report(), regression.report()]
@@ -20,6 +35,11 @@ def test_a_report_of_this_release_comes_back_as_it_was_written(reports: list[Rep
     for report in reports:
         assert json.loads(report.to_json())["format"] == FORMAT
         assert read_report(report.to_json().encode()) == report
+
+
+def test_a_report_of_format_1_is_the_same_report(reports: list[Report]):
+    for report in reports:
+        assert read_report(as_format_1(report)) == report
 
 
 def test_there_is_an_upgrade_from_every_earlier_format():
