@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from mlops_assets.card.document import Block, Cell, Facts, Section, Table, Text, listed, verdicts
+from mlops_assets.card.document import Block, CardTable, CardText, Cell, Facts, Section, listed, verdicts
 from mlops_assets.features.version import PARTS
 from mlops_assets.metrics.formatting import bound_text
 from mlops_assets.model.environment import LOADING
@@ -38,10 +38,10 @@ def data(known: "Dossier") -> Section:
     blocks: list[Block] = [Facts(items=facts), _batches(known)]
     if broken:
         rows: list[list[Cell]] = [[rule, count] for rule, count in broken.most_common(20)]
-        blocks.append(Table(caption="Rows in quarantine by broken rule", columns=["Rule", "Rows"], rows=rows))
+        blocks.append(CardTable(caption="Rows in quarantine by broken rule", columns=["Rule", "Rows"], rows=rows))
     ignored = sorted({name for batch in known.batches for name in batch.ignored_columns})
     if ignored:
-        blocks.append(Text(label="Columns of the files that were ignored", text=listed(ignored)))
+        blocks.append(CardText(label="Columns of the files that were ignored", text=listed(ignored)))
     if dataset.verdicts:
         blocks.append(verdicts("Checks of this dataset version", dataset.verdicts))
     return Section(title="Data", blocks=blocks)
@@ -64,10 +64,10 @@ def contract(known: "Dossier") -> Section:
         for name, column in declared.columns.items()
     ]
     rule = f"A row that breaks it goes to quarantine; a batch with more than {declared.max_quarantined:.0%} such rows "
-    blocks: list[Block] = [Text(text=f"{rule}is rejected whole."), *_changed(known)]
+    blocks: list[Block] = [CardText(text=f"{rule}is rejected whole."), *_changed(known)]
     return Section(
         title="Contract",
-        blocks=[*blocks, Table(caption="Columns, as declared", columns=columns, rows=rows)],
+        blocks=[*blocks, CardTable(caption="Columns, as declared", columns=columns, rows=rows)],
     )
 
 
@@ -116,38 +116,45 @@ def training(known: "Dossier") -> Section:
     params: list[list[Cell]] = [[name, str(value)] for name, value in sorted(model.params.items())]
     blocks: list[Block] = [Facts(items=facts)]
     if params:
-        blocks.append(Table(caption="Parameters of the estimator", columns=["Parameter", "Value"], rows=params))
+        blocks.append(CardTable(caption="Parameters of the estimator", columns=["Parameter", "Value"], rows=params))
     return Section(title="Training", blocks=[*blocks, _environment(known)])
 
 
 def _inputs(known: "Dossier") -> dict[str, list[str]]:
     columns = known.features.columns
-    return {kind: [one.name for one in columns if one.kind == kind] for kind in ("numeric", "categorical")}
+    return {kind: [column.name for column in columns if column.kind == kind] for kind in ("numeric", "categorical")}
 
 
-def _batches(known: "Dossier") -> Table:
+def _batches(known: "Dossier") -> CardTable:
     newest = known.batches[-MOST_BATCHES:]
     rows: list[list[Cell]] = [
-        [one.digest, one.original, f"{one.landed_at:%Y-%m-%d %H:%M}", one.rows, one.accepted, one.quarantined]
-        for one in newest
+        [
+            batch.digest,
+            batch.original,
+            f"{batch.landed_at:%Y-%m-%d %H:%M}",
+            batch.rows,
+            batch.accepted,
+            batch.quarantined,
+        ]
+        for batch in newest
     ]
     which = "Batches" if len(newest) == len(known.batches) else f"The newest {MOST_BATCHES} of {len(known.batches):,}"
     columns = ["Batch (SHA-256 of the file)", "File", "Landed (UTC)", "Rows", "Accepted", "Quarantined"]
-    return Table(caption=f"{which}, each an immutable file", columns=columns, rows=rows)
+    return CardTable(caption=f"{which}, each an immutable file", columns=columns, rows=rows)
 
 
 def _allowed(column: "ColumnSpec") -> str:
-    told = []
+    rules = []
     if column.min is not None or column.max is not None:
         low, high = (_bound(bound) for bound in (column.min, column.max))
-        told.append(f"{low} to {high}" if low and high else f"at least {low}" if low else f"at most {high}")
+        rules.append(f"{low} to {high}" if low and high else f"at least {low}" if low else f"at most {high}")
     if column.allowed is not None:
-        told.append(f"one of {listed(column.allowed)}")
+        rules.append(f"one of {listed(column.allowed)}")
     if column.pattern is not None:
-        told.append(f"matches {column.pattern}")
+        rules.append(f"matches {column.pattern}")
     if column.unique:
-        told.append("unique")
-    return "; ".join(told) or "any"
+        rules.append("unique")
+    return "; ".join(rules) or "any"
 
 
 def _bound(bound: object) -> str:
@@ -187,13 +194,13 @@ def _calibration(known: "Dossier") -> str:
 
 def _environment(known: "Dossier") -> Block:
     if known.environment_note:
-        return Text(label="Environment", text=f"not known: {known.environment_note}")
+        return CardText(label="Environment", text=f"not known: {known.environment_note}")
     own = known.model.estimator.replace(":", ".").split(".")[0]
     shown = [name for name in ("mlops-assets", *LOADING, own) if name in known.environment]
     rows: list[list[Cell]] = [[name, known.environment[name]] for name in dict.fromkeys(shown)]
     caption = f"Libraries of the training run; all {len(known.environment)} are in environment.txt of the MLflow run"
-    return Table(caption=caption, columns=["Library", "Version"], rows=rows)
+    return CardTable(caption=caption, columns=["Library", "Version"], rows=rows)
 
 
 def _changed(known: "Dossier") -> list[Block]:
-    return [] if known.unchanged else [Text(label="Note", text=CHANGED)]
+    return [] if known.unchanged else [CardText(label="Note", text=CHANGED)]

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from mlops_assets.card import basis, findings
 from mlops_assets.card.annex import annex
-from mlops_assets.card.document import Block, Cell, Facts, Missing, Part, Section, Table, Text, listed
+from mlops_assets.card.document import Block, CardTable, CardText, Cell, Facts, Missing, Part, Section, listed
 from mlops_assets.card.dossier import Dossier, dossier
 from mlops_assets.card.spec import CardSpec
 from mlops_assets.metrics.formatting import figure
@@ -110,12 +110,12 @@ def _sections(known: Dossier) -> list[Section]:
 def _purpose(known: Dossier) -> Section:
     declared = known.spec.card
     what: Block = (
-        Text(label="What it decides", text=known.spec.description)
+        CardText(label="What it decides", text=known.spec.description)
         if known.spec.description.strip()
         else Missing(label="What it decides", key="description", what="What the system decides, for whom.")
     )
     owners: Block = (
-        Text(label="Owners", text=listed(known.spec.owners))
+        CardText(label="Owners", text=listed(known.spec.owners))
         if known.spec.owners
         else Missing(label="Owners", key="owners", what="Who answers for the system.")
     )
@@ -125,7 +125,7 @@ def _purpose(known: Dossier) -> Section:
 def _text(declared: CardSpec, key: str) -> Block:
     written = getattr(declared, key).strip()
     if written:
-        return Text(label=LABELS[key], text=written)
+        return CardText(label=LABELS[key], text=written)
     return Missing(label=LABELS[key], key=f"card.{key}", what=CardSpec.model_fields[key].description or "")
 
 
@@ -179,10 +179,10 @@ def _decisions(known: Dossier) -> Section:
         [begin.generation, _moment(begin.at), _moment(end.at) if end else "today", end.event if end else None]
         for begin, end in known.reigns
     ]
-    blocks: list[Block] = [Table(caption="Entries of the ledger about this version", columns=columns, rows=rows)]
+    blocks: list[Block] = [CardTable(caption="Entries of the ledger about this version", columns=columns, rows=rows)]
     if reigns:
         named = ["Generation", "From (UTC)", "Until", "Ended by"]
-        blocks.insert(0, Table(caption="When it was champion", columns=named, rows=reigns))
+        blocks.insert(0, CardTable(caption="When it was champion", columns=named, rows=reigns))
     return Section(title="Decisions", blocks=blocks)
 
 
@@ -227,7 +227,7 @@ def _digests(known: Dossier) -> Section:
         "The report was read again and has its recorded digest; otherwise there would be no card. The other digests "
         f"are those on record: mlops verify {known.spec.name} {version.version} checks what is stored against them."
     )
-    return Section(title="Digests", blocks=[Text(text=told), Facts(items=facts)])
+    return Section(title="Digests", blocks=[CardText(text=told), Facts(items=facts)])
 
 
 def _day(at: str) -> str:

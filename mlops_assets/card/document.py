@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -18,7 +18,7 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Text(Part):
+class CardText(Part):
     """A paragraph."""
 
     kind: Literal["text"] = "text"
@@ -44,7 +44,7 @@ class Facts(Part):
     items: list[tuple[str, Cell]]
 
 
-class Table(Part):
+class CardTable(Part):
     """Rows under named columns; None is a dash."""
 
     kind: Literal["table"] = "table"
@@ -53,12 +53,12 @@ class Table(Part):
     rows: list[list[Cell]]
 
 
-class Point(Part):
+class CardPoint(Part):
     """One thing that a rule asks for, and where it is answered."""
 
     number: str
     asks: str
-    told: str
+    evidence: str
     """What the evidence says about it; empty where it says nothing."""
     sections: list[str]
     """Titles of the sections with that evidence."""
@@ -68,14 +68,14 @@ class Point(Part):
     """Declared texts that a person must still write."""
 
 
-class Points(Part):
+class CardPoints(Part):
     """Every point of a rule."""
 
     kind: Literal["points"] = "points"
-    points: list[Point]
+    points: list[CardPoint]
 
 
-Block = Text | Missing | Facts | Table | Points
+Block = CardText | Missing | Facts | CardTable | CardPoints
 
 
 class Section(Part):
@@ -95,15 +95,16 @@ def slug(title: str) -> str:
     return re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
 
 
-def verdicts(caption: str, judged: Iterable[Verdict]) -> Table:
+def verdicts(caption: str, judged: Iterable[Verdict]) -> CardTable:
     """Checks or gates, each with what was seen."""
     rows: list[list[Cell]] = [
-        [one.outcome, one.name, one.reason, "blocks" if one.severity == "block" else "warns"] for one in judged
+        [verdict.outcome, verdict.name, verdict.reason, "blocks" if verdict.severity == "block" else "warns"]
+        for verdict in judged
     ]
-    return Table(caption=caption, columns=["Verdict", "Name", "What was seen", "If not passed"], rows=rows)
+    return CardTable(caption=caption, columns=["Verdict", "Name", "What was seen", "If not passed"], rows=rows)
 
 
-def listed(values: Iterable[Any], most: int = 20) -> str:
+def listed(values: Iterable[object], most: int = 20) -> str:
     """Values in one line; of many the first, and how many more."""
     texts = list(map(str, values))
     more = f" and {len(texts) - most:,} more" if len(texts) > most else ""

@@ -3,15 +3,14 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from mlops_assets.card.document import Block, Cell, Section, Table, Text, listed, verdicts
+from mlops_assets.card.document import Block, CardTable, CardText, Cell, Section, listed, verdicts
 from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES, diagnoses_of
 from mlops_assets.metrics.formatting import figure
 
 if TYPE_CHECKING:
     from mlops_assets.card.dossier import Dossier
     from mlops_assets.declaration.base import Task
-    from mlops_assets.evaluation.diagnosis import Diagnosis
-    from mlops_assets.evaluation.diagnosis import Table as Numbers
+    from mlops_assets.evaluation.diagnosis import Diagnosis, Table
     from mlops_assets.evaluation.report.report import Report
     from mlops_assets.metrics.intervals import Interval
 
@@ -27,25 +26,25 @@ def evaluation(known: "Dossier") -> Section:
     report = known.report
     blocks: list[Block] = [_metrics(report)]
     if report.decision:
-        blocks.append(Text(label="Decision", text=report.decision))
+        blocks.append(CardText(label="Decision", text=report.decision))
     if report.per_class:
         blocks.append(_classes(report))
     blocks.append(verdicts("Gates: conditions that this version had to meet", report.gates))
     blocks.append(verdicts("Proofs at registration", known.version.verdicts))
     if report.bounds:
         changed: list[list[Cell]] = [
-            [one.gate, one.version, one.then, one.now, "loosened" if one.loosened else "not loosened"]
-            for one in report.bounds
+            [bound.gate, bound.version, bound.then, bound.now, "loosened" if bound.loosened else "not loosened"]
+            for bound in report.bounds
         ]
         columns = ["Gate", "Champion", "Asked then", "Asked now", "Change"]
         blocks.append(
-            Table(caption="Gates that asked an earlier champion for something else", columns=columns, rows=changed)
+            CardTable(caption="Gates that asked an earlier champion for something else", columns=columns, rows=changed)
         )
     blocks.append(_importance(report))
-    looked = [one for one in report.diagnoses if one.name not in OWN_SECTION]
-    if looked:
-        found: list[list[Cell]] = [[one.title, one.headline] for one in looked]
-        blocks.append(Table(caption="A closer look", columns=["Diagnosis", "What was found"], rows=found))
+    others = [diagnosis for diagnosis in report.diagnoses if diagnosis.name not in OWN_SECTION]
+    if others:
+        headlines: list[list[Cell]] = [[diagnosis.title, diagnosis.headline] for diagnosis in others]
+        blocks.append(CardTable(caption="A closer look", columns=["Diagnosis", "What was found"], rows=headlines))
     slices = _diagnosis(report, "slices")
     if slices:
         blocks += _tables(slices)
@@ -54,27 +53,27 @@ def evaluation(known: "Dossier") -> Section:
 
 def fairness(known: "Dossier") -> Section:
     """How differently groups are treated, where that was examined."""
-    found = _diagnosis(known.report, "fairness")
-    if found is None:
+    examined = _diagnosis(known.report, "fairness")
+    if examined is None:
         declared = known.spec.evaluation.protected
-        told = f"Protected columns are {listed(declared)}" if declared else "No protected column is declared"
+        protected = f"Protected columns are {listed(declared)}" if declared else "No protected column is declared"
         why = "only groups of protected columns of a two-class system are compared"
-        return Section(title="Fairness", blocks=[Text(label="Not evaluated", text=f"{told}; {why}.")])
-    return Section(title="Fairness", blocks=_examined(found))
+        return Section(title="Fairness", blocks=[CardText(label="Not evaluated", text=f"{protected}; {why}.")])
+    return Section(title="Fairness", blocks=_examined(examined))
 
 
 def intervals(known: "Dossier") -> Section:
     """What prediction intervals or label sets promise, and keep."""
-    found = _diagnosis(known.report, "conformal")
-    note: list[Block] = [Text(label="Stored with the model", text=known.model.intervals_note or "no intervals")]
-    return Section(title="Prediction intervals", blocks=[*note, *(_examined(found) if found else [])])
+    coverage = _diagnosis(known.report, "conformal")
+    note: list[Block] = [CardText(label="Stored with the model", text=known.model.intervals_note or "no intervals")]
+    return Section(title="Prediction intervals", blocks=[*note, *(_examined(coverage) if coverage else [])])
 
 
 def limits(known: "Dossier") -> list[Block]:
     """What was not evaluated and why, and where the model is weak."""
     report = known.report
     blocks: list[Block] = [
-        Text(
+        CardText(
             label="Test rows",
             text=f"Every figure is of {report.test_rows:,} rows"
             + (f", resampled by {report.group}" if report.group else "")
@@ -82,22 +81,22 @@ def limits(known: "Dossier") -> list[Block]:
         )
     ]
     for name, label in (("slices", "Slices"), ("conformal", "Coverage"), ("fairness", "Groups")):
-        found = _diagnosis(report, name)
-        if found is not None:
-            blocks.append(Text(label=label, text=found.headline))
+        diagnosis = _diagnosis(report, name)
+        if diagnosis is not None:
+            blocks.append(CardText(label=label, text=diagnosis.headline))
     blocks += _worse_slices(report)
     warned = [gate for gate in report.gates if not gate.passed]
     if warned:
         blocks.append(verdicts("Gates that were not passed and only warn", warned))
     gaps: list[list[Cell]] = [[what, why] for what, why in _unexamined(report)]
     if gaps:
-        blocks.append(Table(caption="What was not evaluated", columns=["What", "Why"], rows=gaps))
+        blocks.append(CardTable(caption="What was not evaluated", columns=["What", "Why"], rows=gaps))
     if report.notes:
-        blocks.append(Text(label="Notes of the report", text=" ".join(report.notes)))
+        blocks.append(CardText(label="Notes of the report", text=" ".join(report.notes)))
     return blocks
 
 
-def _metrics(report: "Report") -> Table:
+def _metrics(report: "Report") -> CardTable:
     columns = ["Metric", "Better", "Value", f"{report.confidence:.0%} interval"]
     columns += [f"{name.capitalize()} baseline" for name in report.baselines]
     rows: list[list[Cell]] = []
@@ -112,58 +111,61 @@ def _metrics(report: "Report") -> Table:
                 *(baseline.value if baseline else None for baseline in baselines),
             ]
         )
-    return Table(caption=f"Metrics on {report.test_rows:,} test rows", columns=columns, rows=rows)
+    return CardTable(caption=f"Metrics on {report.test_rows:,} test rows", columns=columns, rows=rows)
 
 
-def _classes(report: "Report") -> Table:
+def _classes(report: "Report") -> CardTable:
     rows: list[list[Cell]] = [
-        [str(one.label), one.precision, one.recall, one.f1, one.support, one.predicted] for one in report.per_class
+        [str(row.label), row.precision, row.recall, row.f1, row.support, row.predicted] for row in report.per_class
     ]
     columns = ["Class", "Precision", "Recall", "F1", "Test rows", "Predicted"]
-    return Table(caption="By class", columns=columns, rows=rows)
+    return CardTable(caption="By class", columns=columns, rows=rows)
 
 
 def _importance(report: "Report") -> Block:
-    found = report.importance
-    if not found.features:
-        return Text(label="Permutation importance", text=f"not evaluated: {found.note}")
-    rows: list[list[Cell]] = [[one.feature, one.mean, one.sd] for one in found.features[:MOST_ROWS]]
-    caption = f"What the model relies on: loss of {found.metric} when a feature is shuffled"
-    return Table(caption=caption, columns=["Feature", "Mean loss", "Standard deviation"], rows=rows)
+    importance = report.importance
+    if not importance.features:
+        return CardText(label="Permutation importance", text=f"not evaluated: {importance.note}")
+    rows: list[list[Cell]] = [[item.feature, item.mean, item.sd] for item in importance.features[:MOST_ROWS]]
+    caption = f"What the model relies on: loss of {importance.metric} when a feature is shuffled"
+    return CardTable(caption=caption, columns=["Feature", "Mean loss", "Standard deviation"], rows=rows)
 
 
-def _examined(found: "Diagnosis") -> list[Block]:
+def _examined(diagnosis: "Diagnosis") -> list[Block]:
     rows: list[list[Cell]] = [
         [
-            one.name.replace("_", " "),
-            "not evaluated" if one.value is None else one.value,
-            _range(one.interval),
-            one.rows,
-            one.note or None,
+            measure.name.replace("_", " "),
+            "not evaluated" if measure.value is None else measure.value,
+            _range(measure.interval),
+            measure.rows,
+            measure.note or None,
         ]
-        for one in found.measures
+        for measure in diagnosis.measures
     ]
     columns = ["Measure", "Value", "Interval", "Rows", "Note"]
-    numbers = Table(caption=f"{found.title}: numbers that a gate can name", columns=columns, rows=rows)
-    return [Text(text=found.headline), numbers, *_tables(found), *(Text(text=note) for note in found.notes)]
+    numbers = CardTable(caption=f"{diagnosis.title}: numbers that a gate can name", columns=columns, rows=rows)
+    notes = (CardText(text=note) for note in diagnosis.notes)
+    return [CardText(text=diagnosis.headline), numbers, *_tables(diagnosis), *notes]
 
 
-def _tables(found: "Diagnosis") -> list[Block]:
-    return [_shortened(table) for table in found.tables]
+def _tables(diagnosis: "Diagnosis") -> list[Block]:
+    return [_shortened(table) for table in diagnosis.tables]
 
 
-def _shortened(table: "Numbers") -> Table:
+def _shortened(table: "Table") -> CardTable:
     cut = f"; the first {MOST_ROWS} of {len(table.rows)}" if len(table.rows) > MOST_ROWS else ""
-    return Table(caption=f"{table.title}{cut}", columns=table.columns, rows=table.rows[:MOST_ROWS])
+    return CardTable(caption=f"{table.title}{cut}", columns=table.columns, rows=table.rows[:MOST_ROWS])
 
 
 def _worse_slices(report: "Report") -> list[Block]:
-    found = _diagnosis(report, "slices")
-    table = found.table(GAPS) if found else None
+    slices = _diagnosis(report, "slices")
+    table = slices.table(GAPS) if slices else None
     if table is None:
         return []
     worse = [row for row, word in zip(table.rows, table.column(SIGNIFICANT), strict=True) if word == WORSE]
-    return [Table(caption="Slices that are significantly worse", columns=table.columns, rows=worse)] if worse else []
+    return (
+        [CardTable(caption="Slices that are significantly worse", columns=table.columns, rows=worse)] if worse else []
+    )
 
 
 def _unexamined(report: "Report") -> Iterator[tuple[str, str]]:
@@ -179,7 +181,7 @@ def _unexamined(report: "Report") -> Iterator[tuple[str, str]]:
         for measure in diagnosis.measures:
             if measure.value is None:
                 yield f"{diagnosis.title}: {measure.name.replace('_', ' ')}", measure.note or "no reason given"
-    present = {one.name for one in report.diagnoses}
+    present = {diagnosis.name for diagnosis in report.diagnoses}
     for name in dict.fromkeys((*diagnoses_of(report.task), "fairness")):
         if name not in present:
             yield name.replace("_", " ").capitalize(), _why_absent(name, report.task)
@@ -193,7 +195,7 @@ def _why_absent(name: str, task: "Task") -> str:
 
 
 def _diagnosis(report: "Report", name: str) -> "Diagnosis | None":
-    return next((one for one in report.diagnoses if one.name == name), None)
+    return next((diagnosis for diagnosis in report.diagnoses if diagnosis.name == name), None)
 
 
 def _range(interval: "Interval | None") -> str | None:

@@ -1,10 +1,10 @@
 """The card as pages: one HTML file without scripts or remote assets, and Markdown as GitHub shows it."""
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlops_assets.card.card import Card
-from mlops_assets.card.document import PERSON, slug
+from mlops_assets.card.document import PERSON, Cell, slug
 from mlops_assets.evaluation.report.plots.svg import unturned
 from mlops_assets.metrics.formatting import figure
 
@@ -33,7 +33,7 @@ def to_markdown(card: Card) -> str:
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
-def markdown(value: Any) -> str:
+def markdown(value: object) -> str:
     """``value`` as Markdown that shows exactly it."""
     if _is_digest(value):
         return f"`{value}`"
@@ -57,7 +57,7 @@ def _environment(autoescape: bool) -> "Environment":
     return environment
 
 
-def shown(value: Any) -> Any:
+def shown(value: Cell) -> Cell:
     """A cell as text: numbers as people read them, a dash for nothing."""
     if value is None or value == "":
         return "–"
@@ -69,11 +69,11 @@ def shown(value: Any) -> Any:
 def _line(text: str) -> str:
     """One line, so that nothing in it is taken for markup; entities, because GitHub keeps them as characters."""
     printable = "".join(character if character.isprintable() else " " for character in text).strip()
-    encoded = "".join(f"&#{ord(one)};" if one in MARKUP else one for one in printable)
-    encoded = _LOOSE_UNDERSCORES.sub(lambda found: "&#95;" * len(found[0]), encoded)
-    encoded = _ADDRESS.sub(lambda found: f"&#{ord(found[0])};", encoded)
-    return _LIST_OR_RULE.sub(lambda found: f"{found[1]}&#{ord(found[2])};", encoded)
+    encoded = "".join(f"&#{ord(sign)};" if sign in MARKUP else sign for sign in printable)
+    encoded = _LOOSE_UNDERSCORES.sub(lambda match: "&#95;" * len(match[0]), encoded)
+    encoded = _ADDRESS.sub(lambda match: f"&#{ord(match[0])};", encoded)
+    return _LIST_OR_RULE.sub(lambda match: f"{match[1]}&#{ord(match[2])};", encoded)
 
 
-def _is_digest(value: Any) -> bool:
+def _is_digest(value: object) -> bool:
     return isinstance(value, str) and _DIGEST.fullmatch(value) is not None

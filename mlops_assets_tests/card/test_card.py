@@ -156,7 +156,7 @@ def test_every_point_of_the_annex_is_answered_or_marked(known: Dossier):
     numbers = [point.number for point in block.points]
     assert [number for number in numbers if "(" not in number] == ["3", "4", "5", "6", "7", "8", "9"]
     assert [number[2] for number in numbers if number.startswith(("1(", "2("))] == [*"abcdefgh", *"abcdefgh"]
-    assert all(point.told or point.missing for point in block.points)
+    assert all(point.evidence or point.missing for point in block.points)
     assert {title for point in block.points for title in point.sections} <= {one.title for one in card.sections}
     page = Page(to_html(card))
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
