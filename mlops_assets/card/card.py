@@ -80,7 +80,7 @@ def filled(known: Dossier) -> Card:
         version=known.version.version,
         description=known.spec.description,
         standing=_standing(known),
-        champion=any(end is None for _, end in known.reigns),
+        champion=any(end is None for _, end in known.terms),
         headline=_headline(known),
         facts=_glance(known),
         missing=sum(isinstance(block, Missing) for section in sections for block in section.blocks),
@@ -134,26 +134,26 @@ def _with(section: Section, *blocks: Block) -> Section:
 
 
 def _standing(known: Dossier) -> str:
-    if known.reigns:
-        begin, end = known.reigns[-1]
+    if known.terms:
+        begin, end = known.terms[-1]
         until = f"Champion until {_day(end.at)}" if end else f"Champion since {_day(begin.at)}"
         return f"{until}: {begin.reason}"
     last = next(
-        (one for one in reversed(known.own_entries) if one.event in ("archived", "declined", "requested")), None
+        (entry for entry in reversed(known.own_entries) if entry.event in ("archived", "declined", "requested")), None
     )
-    told = {"archived": "archived", "declined": "declined by a person", "requested": "waiting for approval"}
-    return f"Registered, never champion{f'; {told[last.event]} on {_day(last.at)}' if last else ''}"
+    states = {"archived": "archived", "declined": "declined by a person", "requested": "waiting for approval"}
+    return f"Registered, never champion{f'; {states[last.event]} on {_day(last.at)}' if last else ''}"
 
 
 def _headline(known: Dossier) -> tuple[str, str] | None:
     metric = known.report.metric(known.report.primary)
     if metric is None or metric.value is None:
         return None
-    told = metric.title
+    text = metric.title
     if metric.interval:
-        told += f", {known.report.confidence:.0%} interval {figure(metric.interval[0])} to {figure(metric.interval[1])}"
+        text += f", {known.report.confidence:.0%} interval {figure(metric.interval[0])} to {figure(metric.interval[1])}"
     simple = metric.baselines.get("simple")
-    return figure(metric.value), told + (f"; simple baseline {figure(simple.value)}" if simple else "")
+    return figure(metric.value), text + (f"; simple baseline {figure(simple.value)}" if simple else "")
 
 
 def _glance(known: Dossier) -> list[tuple[str, Cell]]:
@@ -171,18 +171,18 @@ def _glance(known: Dossier) -> list[tuple[str, Cell]]:
 
 def _decisions(known: Dossier) -> Section:
     rows: list[list[Cell]] = [
-        [one.sequence, _moment(one.at), one.event, one.version, one.actor, one.reason, one.hash[:12]]
-        for one in known.own_entries
+        [entry.sequence, _moment(entry.at), entry.event, entry.version, entry.actor, entry.reason, entry.hash[:12]]
+        for entry in known.own_entries
     ]
     columns = ["Entry", "When (UTC)", "What", "Version", "Who", "Why", "Hash"]
-    reigns: list[list[Cell]] = [
+    terms: list[list[Cell]] = [
         [begin.generation, _moment(begin.at), _moment(end.at) if end else "today", end.event if end else None]
-        for begin, end in known.reigns
+        for begin, end in known.terms
     ]
     blocks: list[Block] = [CardTable(caption="Entries of the ledger about this version", columns=columns, rows=rows)]
-    if reigns:
+    if terms:
         named = ["Generation", "From (UTC)", "Until", "Ended by"]
-        blocks.insert(0, CardTable(caption="When it was champion", columns=named, rows=reigns))
+        blocks.insert(0, CardTable(caption="When it was champion", columns=named, rows=terms))
     return Section(title="Decisions", blocks=blocks)
 
 
@@ -223,11 +223,11 @@ def _digests(known: Dossier) -> Section:
         "Ledger, last entry": last.hash if last else None,
     }
     facts: list[tuple[str, Cell]] = [(name, digest) for name, digest in named.items() if digest]
-    told = (
+    text = (
         "The report was read again and has its recorded digest; otherwise there would be no card. The other digests "
         f"are those on record: mlops verify {known.spec.name} {version.version} checks what is stored against them."
     )
-    return Section(title="Digests", blocks=[CardText(text=told), Facts(items=facts)])
+    return Section(title="Digests", blocks=[CardText(text=text), Facts(items=facts)])
 
 
 def _day(at: str) -> str:

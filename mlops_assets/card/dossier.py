@@ -47,20 +47,24 @@ class Dossier:
 
     @property
     def registered(self) -> Entry | None:
-        return next((one for one in self.entries if one.event == "registered" and self._is_about(one)), None)
+        return next((entry for entry in self.entries if entry.event == "registered" and self._is_about(entry)), None)
 
     @property
     def own_entries(self) -> list[Entry]:
         """Entries about this version, and those that took the champion's place from it."""
         number = self.version.version
-        return [one for one in self.entries if self._is_about(one) or (one.event in CHANGES and one.previous == number)]
+        return [
+            entry
+            for entry in self.entries
+            if self._is_about(entry) or (entry.event in CHANGES and entry.previous == number)
+        ]
 
     @property
-    def reigns(self) -> list[tuple[Entry, Entry | None]]:
+    def terms(self) -> list[tuple[Entry, Entry | None]]:
         """From which entry to which this version was champion; None: it still is."""
-        changes = [one for one in self.entries if one.event in CHANGES]
+        changes = [entry for entry in self.entries if entry.event in CHANGES]
         ends = [*changes[1:], None]
-        return [(one, end) for one, end in zip(changes, ends, strict=True) if self._is_about(one)]
+        return [(entry, end) for entry, end in zip(changes, ends, strict=True) if self._is_about(entry)]
 
     def _is_about(self, entry: Entry) -> bool:
         return entry.version == self.version.version

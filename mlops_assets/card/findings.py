@@ -163,9 +163,8 @@ def _worse_slices(report: "Report") -> list[Block]:
     if table is None:
         return []
     worse = [row for row, word in zip(table.rows, table.column(SIGNIFICANT), strict=True) if word == WORSE]
-    return (
-        [CardTable(caption="Slices that are significantly worse", columns=table.columns, rows=worse)] if worse else []
-    )
+    shown = CardTable(caption="Slices that are significantly worse", columns=table.columns, rows=worse)
+    return [shown] if worse else []
 
 
 def _unexamined(report: "Report") -> Iterator[tuple[str, str]]:

@@ -82,13 +82,15 @@ def aliases(
     from mlops_assets.registry.reconciliation import put_back, reconcile, verdict
 
     session = session_of(system)
-    found = reconcile(session)
-    if restore and found:
-        put_back(session, found)
-    seen = verdict(session, [] if restore else found)
+    moved = reconcile(session)
+    if restore and moved:
+        put_back(session, moved)
+    seen = verdict(session, [] if restore else moved)
     where = session.registry.aliases()
     if as_json:
-        tell({"system": system, "aliases": where, "ok": seen.passed, "astray": [vars(one) for one in found]}, as_json)
+        tell(
+            {"system": system, "aliases": where, "ok": seen.passed, "astray": [vars(alias) for alias in moved]}, as_json
+        )
     else:
         for alias, version in sorted(where.items()):
             console.print(f"{escape(alias)}: version {version}")
@@ -99,5 +101,5 @@ def aliases(
 
 def _tell_champion(entry: Entry, as_json: bool) -> None:
     before = f", after version {entry.previous}" if entry.previous else ""
-    told = f"{entry.system} version {entry.version} is champion (generation {entry.generation}{before}): {entry.reason}"
-    tell(vars(entry), as_json, told)
+    text = f"{entry.system} version {entry.version} is champion (generation {entry.generation}{before}): {entry.reason}"
+    tell(vars(entry), as_json, text)

@@ -79,8 +79,8 @@ def sign(
 
     session = session_of(system)
     place = signed(session, session.version(version), key)
-    told = f"{system} version {version} is signed: {place}. Verify: MLOPS_SIGNING_PUBLIC_KEY=… mlops verify {system}"
-    tell({"system": system, "version": version, "signature": place}, as_json, told)
+    text = f"{system} version {version} is signed: {place}. Verify: MLOPS_SIGNING_PUBLIC_KEY=… mlops verify {system}"
+    tell({"system": system, "version": version, "signature": place}, as_json, text)
 
 
 @ledger.command(name="verify")
@@ -99,13 +99,13 @@ def verify_ledger(
         fail(f"The ledger has no entry of {system!r}. Systems: {', '.join(systems) or 'none'}")
     tracking, silent = _answering(settings)
     chosen = [system] if system is not None else systems
-    found = [chained(name, written.chain(name), _noted(tracking, name)) for name in chosen]
-    ok = all(finding.ok for finding in found)
+    findings = [chained(name, written.chain(name), _noted(tracking, name)) for name in chosen]
+    ok = all(finding.ok for finding in findings)
     if as_json:
-        chains = [{**vars(finding), "ok": finding.ok} for finding in found]
+        chains = [{**vars(finding), "ok": finding.ok} for finding in findings]
         tell({"ok": ok, "anchored": tracking is not None, "note": silent, "chains": chains}, as_json)
     else:
-        _tell_chains(found, silent)
+        _tell_chains(findings, silent)
     if not ok:
         raise typer.Exit(1)
 
@@ -135,13 +135,13 @@ def _noted(tracking: "MlflowTracking | None", system: str) -> tuple[int, str] | 
     return Registry(tracking.client, system).noted() if tracking is not None else None
 
 
-def _tell_chains(found: "Iterable[ChainFinding]", silent: str) -> None:
+def _tell_chains(findings: "Iterable[ChainFinding]", silent: str) -> None:
     if silent:
         console.print(f"[yellow]{escape(silent)}[/]", soft_wrap=True)
-    for finding in found:
+    for finding in findings:
         _say(finding.ok, finding.system, finding.broken or f"{finding.entries:,} entries, head {finding.head[:12]}")
 
 
-def _say(ok: bool, name: str, told: str) -> None:
+def _say(ok: bool, name: str, message: str) -> None:
     sign = "[green]✓[/]" if ok else "[red]✗[/]"
-    console.print(f"{sign} {escape(name)}: {escape(told)}", soft_wrap=True)
+    console.print(f"{sign} {escape(name)}: {escape(message)}", soft_wrap=True)

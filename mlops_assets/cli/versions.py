@@ -23,14 +23,14 @@ def versions(system: System, as_json: Json = False) -> None:
     from mlops_assets.registry.listing import listing
 
     session = session_of(system)
-    found = listing(session)
+    registered = listing(session)
     lines = table("version", "state", "registered (UTC)", "evidence")
-    for one in found:
-        others = [escape(alias) for alias in one.aliases if alias != one.state]
-        registered = f"{time(one.registered_at)}\nby {escape(one.registered_by)}" if one.registered_at else ""
-        lines.add_row(str(one.version), "\n".join([one.state, *others]), registered, escape(_evidence(one)))
-    story = {"system": session.system, "versions": [asdict(one) for one in found]}
-    show(story, as_json, lines if found else None, f"{session.system} has no registered version yet.")
+    for version in registered:
+        others = [escape(alias) for alias in version.aliases if alias != version.state]
+        by = f"{time(version.registered_at)}\nby {escape(version.registered_by)}" if version.registered_at else ""
+        lines.add_row(str(version.version), "\n".join([version.state, *others]), by, escape(_evidence(version)))
+    story = {"system": session.system, "versions": [asdict(version) for version in registered]}
+    show(story, as_json, lines if registered else None, f"{session.system} has no registered version yet.")
 
 
 def compare(
@@ -47,74 +47,82 @@ def compare(
 
     session, again = session_of(system), None
     with console.status(f"Comparing versions {first} and {second} …") as status:
-        found = confront(session, first, second)
+        confrontation = confront(session, first, second)
         if splits:
             from mlops_assets.registry.learner_comparison import rematch
 
-            def told(done: int) -> None:
+            def progress(done: int) -> None:
                 status.update(f"Fitting both anew: {done} of {splits} splits …")
 
-            again = rematch(session, first, second, splits, told)
+            again = rematch(session, first, second, splits, progress)
     if as_json:
-        comparison = found.comparison.model_dump(mode="json") if found.comparison else None
-        story = {**vars(found), "lines": [asdict(line) for line in found.lines], "comparison": comparison}
+        comparison = confrontation.comparison.model_dump(mode="json") if confrontation.comparison else None
+        story = {
+            **vars(confrontation),
+            "lines": [asdict(line) for line in confrontation.lines],
+            "comparison": comparison,
+        }
         anew = again and {**vars(again), "difference": asdict(again.difference)}
-        tell({**story, "splits": anew, "recommendation": found.recommendation}, as_json)
+        tell({**story, "splits": anew, "recommendation": confrontation.recommendation}, as_json)
         return
-    console.print(_side_by_side(found))
+    console.print(_side_by_side(confrontation))
     console.print("[dim]↑ higher is better, ↓ lower; ◂ the better value.[/]")
-    if not found.same_rows:
+    if not confrontation.same_rows:
         console.print("The two reports are on different test rows: compare their values with care.", soft_wrap=True)
-    console.print(escape(_head_to_head(found)), soft_wrap=True)
+    console.print(escape(_head_to_head(confrontation)), soft_wrap=True)
     if again is not None:
         console.print(escape(_over_splits(again)), soft_wrap=True)
-    for guard in found.guards:
+    for guard in confrontation.guards:
         console.print(f"[red]✗[/] {escape(guard)}", soft_wrap=True)
-    console.print(f"[bold]{escape(found.recommendation)}[/]", soft_wrap=True)
+    console.print(f"[bold]{escape(confrontation.recommendation)}[/]", soft_wrap=True)
 
 
 def _over_splits(again: "Rematch") -> str:
-    one = again.difference
+    difference, (low, high) = again.difference, again.difference.interval
     return (
         f"Fitted anew over {again.splits} random splits of {again.rows:,} train and validation rows, the newer learner "
-        f"differs by {one.value:+.4g} [{one.interval[0]:+.4g}, {one.interval[1]:+.4g}] in {again.metric} "
-        f"({one.test}, p = {one.p_value:.3g}); positive is better."
+        f"differs by {difference.value:+.4g} [{low:+.4g}, {high:+.4g}] in {again.metric} "
+        f"({difference.test}, p = {difference.p_value:.3g}); positive is better."
     )
 
 
-def _evidence(one: "Listed") -> str:
+def _evidence(version: "Listed") -> str:
     from mlops_assets.metrics.formatting import figure, interval_text
 
-    if not one.report_digest:
+    if not version.report_digest:
         return "none: it was not registered by this platform"
-    gates = ", ".join(f"{count} {outcome}" for outcome, count in one.gates.items()) or "none"
-    metric = f"{one.metric} {figure(one.value)} {interval_text(one.interval)}"
-    data = f"dataset {one.dataset_version}, model {one.model_digest[:12]}, report {one.report_digest[:12]}"
+    gates = ", ".join(f"{count} {outcome}" for outcome, count in version.gates.items()) or "none"
+    metric = f"{version.metric} {figure(version.value)} {interval_text(version.interval)}"
+    data = f"dataset {version.dataset_version}, model {version.model_digest[:12]}, report {version.report_digest[:12]}"
     return f"{metric}; gates: {gates}\n{data}"
 
 
-def _side_by_side(found: "Confrontation") -> Table:
+def _side_by_side(confrontation: "Confrontation") -> Table:
     from mlops_assets.metrics.formatting import figure, interval_text
 
-    lines = table("metric", f"version {found.older}", f"version {found.newer}")
-    for line in found.lines:
-        cells = [f"{figure(v)} {interval_text(i)}" for v, i in zip(line.values, line.intervals, strict=True)]
+    lines = table("metric", f"version {confrontation.older}", f"version {confrontation.newer}")
+    for line in confrontation.lines:
+        cells = [
+            f"{figure(value)} {interval_text(interval)}"
+            for value, interval in zip(line.values, line.intervals, strict=True)
+        ]
         marked = [
             f"[green]{escape(cell)} ◂[/]" if line.better == number else escape(cell)
-            for number, cell in zip((found.older, found.newer), cells, strict=True)
+            for number, cell in zip((confrontation.older, confrontation.newer), cells, strict=True)
         ]
         lines.add_row(f"{line.metric} {'↑' if line.greater_is_better else '↓'}", *marked)
     return lines
 
 
-def _head_to_head(found: "Confrontation") -> str:
-    one = found.comparison
-    if one is None:
-        return f"Not compared head to head: {found.obstacle}."
-    p = f", p = {one.p_value:.3g}" if one.p_value is not None else ""
+def _head_to_head(confrontation: "Confrontation") -> str:
+    comparison, older, newer = confrontation.comparison, confrontation.older, confrontation.newer
+    if comparison is None:
+        return f"Not compared head to head: {confrontation.obstacle}."
+    p = f", p = {comparison.p_value:.3g}" if comparison.p_value is not None else ""
+    low, high = comparison.interval
     return (
-        f"On {one.rows:,} rows that neither was trained on, by {one.metric}: "
-        f"version {found.newer} has {one.challenger:.4g}, version {found.older} has {one.champion:.4g}, "
-        f"difference {one.difference:+.4g} "
-        f"[{one.interval[0]:+.4g}, {one.interval[1]:+.4g}] ({one.test}{p}), margin {found.margin:g}: {found.standing}."
+        f"On {comparison.rows:,} rows that neither was trained on, by {comparison.metric}: "
+        f"version {newer} has {comparison.challenger:.4g}, version {older} has {comparison.champion:.4g}, "
+        f"difference {comparison.difference:+.4g} [{low:+.4g}, {high:+.4g}] ({comparison.test}{p}), "
+        f"margin {confrontation.margin:g}: {confrontation.standing}."
     )

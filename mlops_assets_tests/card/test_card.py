@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 from typer.testing import CliRunner
 
 from mlops_assets.card.card import Card, filled, model_card
-from mlops_assets.card.document import PERSON, Facts, Points, Table, Text
+from mlops_assets.card.document import PERSON, CardPoints, CardTable, CardText, Facts
 from mlops_assets.card.dossier import Dossier, dossier
 from mlops_assets.card.page import markdown, to_html, to_markdown
 from mlops_assets.card.spec import CardSpec
@@ -47,8 +47,10 @@ def rendered(text: str) -> str:
     return MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(text)
 
 
-def tables(card: Card) -> list[Table | Facts | Points]:
-    return [one for section in card.sections for one in section.blocks if isinstance(one, Table | Facts | Points)]
+def tables(card: Card) -> list[CardTable | Facts | CardPoints]:
+    return [
+        one for section in card.sections for one in section.blocks if isinstance(one, CardTable | Facts | CardPoints)
+    ]
 
 
 @pytest.fixture
@@ -107,7 +109,9 @@ def test_the_card_says_what_the_records_say(known: Dossier):
     assert all(gate.reason in page for gate in report.gates)
     assert all(entry.reason in page for entry in known.own_entries)
     assert "Champion since" in page
-    missing = {row[0]: row[1] for one in tables(card) if isinstance(one, Table) for row in one.rows if len(row) == 2}
+    missing = {
+        row[0]: row[1] for one in tables(card) if isinstance(one, CardTable) for row in one.rows if len(row) == 2
+    }
     assert missing["Fairness"] == "not declared for this system"
     assert missing["Slices"] == "too few test rows for a slice and its rest."
     assert Card.model_validate_json(card.model_dump_json()) == card
@@ -117,7 +121,7 @@ def test_the_card_of_an_earlier_champion_says_until_when(session: RegistrySessio
     card = model_card(session, 1)
     assert not card.champion
     assert card.standing.startswith("Champion until ")
-    [reign] = [one for one in tables(card) if isinstance(one, Table) and one.caption == "When it was champion"]
+    [reign] = [one for one in tables(card) if isinstance(one, CardTable) and one.caption == "When it was champion"]
     assert [row[0] for row in reign.rows] == [1]
     assert reign.rows[0][3] == "promoted"
     [data] = [
@@ -152,7 +156,7 @@ def test_the_example_of_the_guide_is_a_declaration(known: Dossier):
 
 def test_every_point_of_the_annex_is_answered_or_marked(known: Dossier):
     card = filled(known)
-    [block] = [one for one in tables(card) if isinstance(one, Points)]
+    [block] = [one for one in tables(card) if isinstance(one, CardPoints)]
     numbers = [point.number for point in block.points]
     assert [number for number in numbers if "(" not in number] == ["3", "4", "5", "6", "7", "8", "9"]
     assert [number[2] for number in numbers if number.startswith(("1(", "2("))] == [*"abcdefgh", *"abcdefgh"]
@@ -166,16 +170,17 @@ def test_every_point_of_the_annex_is_answered_or_marked(known: Dossier):
 
 def test_the_limits_name_every_slice_that_is_significantly_worse(known: Dossier):
     rows = [[f"hue = {number}", 0.01 if number < 15 else 0.9, "worse" if number < 15 else "no"] for number in range(30)]
-    table = Numbers(title="Slices by gap", columns=["slice", "p", "significant"], rows=rows)
+    keys, columns = ["rule", "p", "significant"], ["slice", "p", "significant"]
+    table = Numbers(name="gaps", title="Slices by gap", keys=keys, columns=columns, rows=rows)
     diagnoses = [
         one.model_copy(update={"headline": "15 of 30 are worse.", "tables": [table]}) if one.name == "slices" else one
         for one in known.report.diagnoses
     ]
     card = filled(replace(known, report=known.report.model_copy(update={"diagnoses": diagnoses})))
     [limits] = [section for section in card.sections if section.title == "Limits"]
-    [worse] = [one for one in limits.blocks if isinstance(one, Table) and "significantly worse" in one.caption]
+    [worse] = [one for one in limits.blocks if isinstance(one, CardTable) and "significantly worse" in one.caption]
     assert worse.rows == rows[:15]
-    assert "15 of 30 are worse." in [one.text for one in limits.blocks if isinstance(one, Text)]
+    assert "15 of 30 are worse." in [one.text for one in limits.blocks if isinstance(one, CardText)]
 
 
 def test_a_changed_report_is_an_error_and_no_card(session: RegistrySession, home: Platform):
