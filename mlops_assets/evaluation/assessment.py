@@ -49,6 +49,7 @@ def subject_of(spec: "SystemSpec", features: "FeaturesVersion", parts: Parts, mo
         intervals=model.intervals,
         intervals_note=model.intervals_note or Subject.intervals_note,
         model_digest=model.digest,
+        intervals_digest=model.intervals_digest,
     )
 
 
@@ -94,7 +95,7 @@ def _report(
         positive=_positive(evidence.outcomes),
         decision=decision.sentence if decision else "",
         model_digest=subject.model_digest,
-        intervals_digest=subject.intervals.digest if subject.intervals else None,
+        intervals_digest=subject.intervals_digest,
         features_digest=features.digest,
         dataset_digest=features.dataset_digest,
         estimator=spec.model.estimator or "",

@@ -140,6 +140,8 @@ class Subject:
     intervals_note: str = "the model has no intervals. Remedy: materialise the model again"
     """Why there are none."""
     model_digest: str = ""
+    intervals_digest: str | None = None
+    """Of the intervals' stored bytes."""
 
     @property
     def inputs(self) -> pd.DataFrame:

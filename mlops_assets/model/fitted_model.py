@@ -37,12 +37,20 @@ class FittedModel:
     """What the intervals are, or why there are none."""
     decision: DecisionThreshold | None = None
     """The threshold that ``pipeline`` decides by, where one is declared."""
+    intervals_digest: str | None = None
+    """Of the intervals' stored bytes."""
 
     @classmethod
     def of(cls, trained: "Trained", digest: str) -> Self:
         """A model straight from training."""
         return cls(
-            digest, trained.pipeline, trained.baselines, trained.intervals, trained.intervals_note, trained.decision
+            digest=digest,
+            pipeline=trained.pipeline,
+            baselines=trained.baselines,
+            intervals=trained.intervals,
+            intervals_note=trained.intervals_note,
+            decision=trained.decision,
+            intervals_digest=trained.intervals.digest if trained.intervals else None,
         )
 
     @classmethod
@@ -59,6 +67,7 @@ class FittedModel:
             intervals=read_intervals(files / FILE, model.intervals_digest) if model.intervals_digest else None,
             intervals_note=model.intervals_note,
             decision=model.decision,
+            intervals_digest=model.intervals_digest,
             baselines={
                 name: load(fetch(f"runs:/{model.mlflow_run_id}/baselines/{name}.skops", folder), digest)
                 for name, digest in model.baselines.items()
