@@ -8,9 +8,6 @@ import hypothesis
 import pytest
 
 from mlops_assets.storage.storage import Storage
-from mlops_assets_tests.champions import home, prepared, prepared_waiting, session, spec, waiting
-
-__all__ = ["home", "prepared", "prepared_waiting", "session", "spec", "waiting"]
 
 # Each worker has a core: a second thread of every library would only wait for it, busily. Child processes inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -1,6 +1,6 @@
 """Where a system stands: the newest record of every stage, told in one page."""
 
-from typing import Any
+from dataclasses import dataclass
 
 from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
 from mlops_assets.declaration.spec import SystemSpec
@@ -8,9 +8,10 @@ from mlops_assets.evaluation.version import EvaluationReport
 from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model.version import ModelVersion
 from mlops_assets.preflight import declaration_digest
-from mlops_assets.registry.ledger import Ledger
+from mlops_assets.registry.ledger import Entry, Ledger
 from mlops_assets.registry.version import ChampionDecision, RegisteredVersion
 from mlops_assets.settings import Settings
+from mlops_assets.storage.records import Record
 from mlops_assets.storage.storage import Storage
 
 IN_FORCE = ("version", "previous", "generation", "event", "actor", "at", "reason")
@@ -40,21 +41,57 @@ def unchanged(storage: Storage, spec: SystemSpec) -> str:
     )
 
 
-def standing(settings: Settings, spec: SystemSpec) -> dict[str, Any]:
-    """The newest record of every stage, as JSON values."""
+@dataclass(frozen=True)
+class SystemStatus:
+    """Where a system stands."""
+
+    system: str
+    dataset: DatasetVersion | None
+    features: FeaturesVersion | None
+    model: ModelVersion | None
+    evaluation: EvaluationReport | None
+    registered_version: RegisteredVersion | None
+    champion: ChampionDecision | None
+    """The newest decision."""
+    in_force: Entry | None
+    """The promotion or rollback that made the present champion."""
+    batches: list[BatchOutcome]
+    """The last ten."""
+    where: dict[str, str]
+    """Places to look at, by what lies there."""
+
+    def story(self) -> dict[str, object]:
+        """As JSON values."""
+        return {
+            "system": self.system,
+            **{kind.stage: _values(getattr(self, kind.stage)) for kind in STAGES},
+            "in_force": self.in_force and {name: getattr(self.in_force, name) for name in IN_FORCE},
+            "batches": [_values(outcome) for outcome in self.batches],
+            "where": self.where,
+        }
+
+
+def standing(settings: Settings, spec: SystemSpec) -> SystemStatus:
+    """The newest record of every stage."""
     records = settings.open_storage().records
-    newest = {kind.stage: records.latest(kind, spec.name) for kind in STAGES}
-    in_force = Ledger(records).champion(spec.name)
-    batches = [outcome.model_dump(mode="json") for outcome in records.history(BatchOutcome, spec.name)]
-    return {
-        "system": spec.name,
-        **{stage: record and record.model_dump(mode="json") for stage, record in newest.items()},
-        "in_force": in_force and {name: getattr(in_force, name) for name in IN_FORCE},
-        "batches": batches[-10:],
-        "where": {
+    return SystemStatus(
+        system=spec.name,
+        dataset=records.latest(DatasetVersion, spec.name),
+        features=records.latest(FeaturesVersion, spec.name),
+        model=records.latest(ModelVersion, spec.name),
+        evaluation=records.latest(EvaluationReport, spec.name),
+        registered_version=records.latest(RegisteredVersion, spec.name),
+        champion=records.latest(ChampionDecision, spec.name),
+        in_force=Ledger(records).champion(spec.name),
+        batches=records.history(BatchOutcome, spec.name)[-10:],
+        where={
             "tables": f"{settings.storage_root}/tables/{spec.name}",
             "landing": f"{settings.storage_root}/landing/{spec.name}",
             "dagster": "make ui, then http://localhost:3000",
             "mlflow": "make ui, then http://localhost:5000",
         },
-    }
+    )
+
+
+def _values(record: Record | None) -> dict[str, object] | None:
+    return record and record.model_dump(mode="json")

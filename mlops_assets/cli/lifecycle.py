@@ -88,13 +88,13 @@ def report(
     from mlops_assets.cli.status_tables import tables, write_html
 
     settings, spec = opened(system)
-    story = standing(settings, spec)
+    status = standing(settings, spec)
     if html is not None:
         write_html(settings, spec, html)
     if as_json:
-        tell(story, as_json)
+        tell(status.story(), as_json)
         return
-    for table in tables(story):
+    for table in tables(status):
         console.print(table)
 
 

@@ -3,11 +3,17 @@
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from mlops_assets.audit.status import SystemStatus
+from mlops_assets.dataset.version import DatasetVersion
 from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import StorageError
-from mlops_assets.evaluation.version import EvaluationReport, MetricSummary
+from mlops_assets.evaluation.version import EvaluationReport
+from mlops_assets.features.version import FeaturesVersion
+from mlops_assets.model.version import ModelVersion
+from mlops_assets.registry.ledger import Entry
+from mlops_assets.registry.version import ChampionDecision, RegisteredVersion
 from mlops_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,28 +39,27 @@ def write_html(settings: Settings, spec: SystemSpec, target: Path) -> None:
         target.write_bytes(tracking.fetch(record.html_uri, Path(folder)).read_bytes())
 
 
-def tables(story: dict[str, Any]) -> "Iterator[Table | str]":
-    """The story as rich tables."""
-    yield f"[bold]{story['system']}[/]"
-    yield _versions(story)
-    if story["evaluation"]:
-        yield _metrics(story)
-        yield _gates(story)
-    yield _where(story)
+def tables(status: SystemStatus) -> "Iterator[Table | str]":
+    """The status as rich tables."""
+    yield f"[bold]{status.system}[/]"
+    yield _versions(status)
+    if status.evaluation:
+        yield _metrics(status.evaluation)
+        yield _gates(status)
+    yield _where(status)
 
 
-def _versions(story: dict[str, Any]) -> "Table":
+def _versions(status: SystemStatus) -> "Table":
     from rich.markup import escape
 
     table = _table("stage", "version", "what")
-    dataset, features, model = story["dataset"], story["features"], story["model"]
-    version, champion = story["registered_version"], story["champion"]
-    table.add_row("dataset", *(_dataset(dataset) if dataset else _absent()))
-    table.add_row("features", *(_features(features) if features else _absent()))
-    table.add_row("model", *(_model(model) if model else _absent()))
-    table.add_row("registered", *(_registered(version, story) if version else _absent()))
-    table.add_row("decision", *map(escape, _decision(champion) if champion else _absent()))
-    table.add_row("champion", *map(escape, _champion(story["in_force"]) if story["in_force"] else _absent()))
+    table.add_row("dataset", *(_dataset(status.dataset) if status.dataset else _absent()))
+    table.add_row("features", *(_features(status.features) if status.features else _absent()))
+    table.add_row("model", *(_model(status.model) if status.model else _absent()))
+    version = status.registered_version
+    table.add_row("registered", *(_registered(version, status.model) if version else _absent()))
+    table.add_row("decision", *map(escape, _decision(status.champion) if status.champion else _absent()))
+    table.add_row("champion", *map(escape, _champion(status.in_force) if status.in_force else _absent()))
     return table
 
 
@@ -62,65 +67,63 @@ def _absent() -> tuple[str, str]:
     return "-", "none yet"
 
 
-def _dataset(record: dict[str, Any]) -> tuple[str, str]:
-    what = f"{record['rows']} rows from {record['batches']} batches, {record['quarantined']} rows in quarantine"
-    return f"{record['table_version']} ({record['digest'][:12]})", what
+def _dataset(version: DatasetVersion) -> tuple[str, str]:
+    what = f"{version.rows} rows from {version.batches} batches, {version.quarantined} rows in quarantine"
+    return f"{version.table_version} ({version.digest[:12]})", what
 
 
-def _features(record: dict[str, Any]) -> tuple[str, str]:
-    parts = ", ".join(f"{part} {rows}" for part, rows in record["rows"].items() if rows)
-    return f"{record['table_version']} ({record['digest'][:12]})", f"{len(record['columns'])} features; {parts} rows"
+def _features(version: FeaturesVersion) -> tuple[str, str]:
+    parts = ", ".join(f"{part} {rows}" for part, rows in version.rows.items() if rows)
+    return f"{version.table_version} ({version.digest[:12]})", f"{len(version.columns)} features; {parts} rows"
 
 
-def _model(record: dict[str, Any]) -> tuple[str, str]:
-    what = f"{record['estimator'].rpartition('.')[2]} on {record['train_rows']} rows; ONNX: {record['onnx_note']}"
-    return record["digest"][:12], what
+def _model(model: ModelVersion) -> tuple[str, str]:
+    what = f"{model.estimator.rpartition('.')[2]} on {model.train_rows} rows; ONNX: {model.onnx_note}"
+    return model.digest[:12], what
 
 
-def _registered(record: dict[str, Any], story: dict[str, Any]) -> tuple[str, str]:
-    what = f"models:/{record['system']}/{record['version']}, report {record['digest'][:12]}"
-    current = story["model"] and story["model"]["digest"] == record["model_digest"]
-    return f"version {record['version']}", what if current else f"{what}; the newest model is not registered"
+def _registered(version: RegisteredVersion, model: ModelVersion | None) -> tuple[str, str]:
+    what = f"models:/{version.system}/{version.version}, report {version.digest[:12]}"
+    current = model is not None and model.digest == version.model_digest
+    return f"version {version.version}", what if current else f"{what}; the newest model is not registered"
 
 
-def _decision(record: dict[str, Any]) -> tuple[str, str]:
-    return f"version {record['version']}", f"{record['decision']}: {record['reason']}"
+def _decision(decision: ChampionDecision) -> tuple[str, str]:
+    return f"version {decision.version}", f"{decision.decision}: {decision.reason}"
 
 
-def _champion(entry: dict[str, Any]) -> tuple[str, str]:
-    how = f"{entry['event']} by {entry['actor']}, {entry['at'][:16]}Z: {entry['reason']}"
-    return f"version {entry['version']}", how
+def _champion(entry: Entry) -> tuple[str, str]:
+    return f"version {entry.version}", f"{entry.event} by {entry.actor}, {entry.at[:16]}Z: {entry.reason}"
 
 
-def _metrics(story: dict[str, Any]) -> "Table":
-    evaluation = story["evaluation"]
+def _metrics(evaluation: EvaluationReport) -> "Table":
     table = _table("metric", "value", "interval", "simple baseline", "linear baseline")
-    table.title = f"Metrics on {evaluation['rows']} test rows"
-    for metric in map(MetricSummary.model_validate, evaluation["metrics"]):
+    table.title = f"Metrics on {evaluation.rows} test rows"
+    for metric in evaluation.metrics:
         baselines = (_number(metric.baselines.get(name)) for name in ("simple", "linear"))
         interval = " … ".join(map(_number, metric.interval)) if metric.interval else "not evaluated"
         table.add_row(metric.name, _number(metric.value), interval, *baselines)
     return table
 
 
-def _gates(story: dict[str, Any]) -> "Table":
+def _gates(status: SystemStatus) -> "Table":
     from rich.markup import escape
 
     table = _table("check", "verdict", "reason")
     table.title = "Checks and gates"
-    for stage in ("dataset", "features", "evaluation", "registered_version"):
-        for verdict in (story[stage] or {}).get("verdicts", []):
-            severity = "" if verdict["severity"] == "block" else " [dim](warn)[/]"
-            table.add_row(f"{verdict['name']}{severity}", SIGNS[verdict["outcome"]], escape(verdict["reason"]))
+    for stage in (status.dataset, status.features, status.evaluation, status.registered_version):
+        for verdict in stage.verdicts if stage else ():
+            severity = "" if verdict.severity == "block" else " [dim](warn)[/]"
+            table.add_row(f"{verdict.name}{severity}", SIGNS[verdict.outcome], escape(verdict.reason))
     return table
 
 
-def _where(story: dict[str, Any]) -> "Table":
+def _where(status: SystemStatus) -> "Table":
     table = _table("where to look", "")
-    for name, place in story["where"].items():
+    for name, place in status.where.items():
         table.add_row(name, place)
-    if story["evaluation"]:
-        table.add_row("report", f"mlops report {story['system']} --html report.html")
+    if status.evaluation:
+        table.add_row("report", f"mlops report {status.system} --html report.html")
     return table
 
 

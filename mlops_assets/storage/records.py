@@ -84,11 +84,11 @@ class RecordStore:
 
     def latest(self, kind: type[R], system: str) -> R | None:
         """The newest record of ``kind`` for ``system``, or None."""
-        return self._one(kind, system, None)
+        return self._newest(kind, system, None)
 
     def find(self, kind: type[R], system: str, digest: str) -> R | None:
         """The newest record of exactly this ``digest``, or None."""
-        return self._one(kind, system, digest)
+        return self._newest(kind, system, digest)
 
     def get(self, kind: type[R], system: str, digest: str) -> R:
         """The newest record of exactly this ``digest``.
@@ -130,7 +130,7 @@ class RecordStore:
         with self.engine.connect() as connection:
             return set(connection.execute(query).scalars())
 
-    def _one(self, kind: type[R], system: str, digest: str | None) -> R | None:
+    def _newest(self, kind: type[R], system: str, digest: str | None) -> R | None:
         table = self._table
         query = table.select().where(table.c.system == system, table.c.stage == kind.stage)
         if digest is not None:

@@ -101,18 +101,18 @@ def prepare(engine: "Engine") -> None:
 def _bring_to_head(connection: "Connection") -> None:
     import sqlalchemy as sa
 
-    found = _revision(connection)
-    if found == HEAD:
+    revision = _revision(connection)
+    if revision == HEAD:
         return
-    if found is not None and found > HEAD:
+    if revision is not None and revision > HEAD:
         raise StorageError(
-            f"The database {connection.engine.url!r} has schema {found}, this release knows {HEAD}. "
+            f"The database {connection.engine.url!r} has schema {revision}, this release knows {HEAD}. "
             "Remedy: run the newer release, or restore a copy from before its migration"
         )
-    if found is None and not sa.inspect(connection).has_table("mlops_records"):
+    if revision is None and not sa.inspect(connection).has_table("mlops_records"):
         _make(connection)
     else:
-        _migrate(connection, found)
+        _migrate(connection, revision)
 
 
 def _make(connection: "Connection") -> None:
@@ -124,13 +124,13 @@ def _make(connection: "Connection") -> None:
     connection.execute(version.insert().values(version_num=HEAD))
 
 
-def _migrate(connection: "Connection", found: str | None) -> None:
+def _migrate(connection: "Connection", revision: str | None) -> None:
     from alembic import command
 
     from mlops_assets.storage.migrations import configuration
 
     configured = configuration(connection)
-    if found is None:
+    if revision is None:
         command.stamp(configured, "0001")  # made by a release from before there were migrations
     command.upgrade(configured, HEAD)
 
