@@ -6,6 +6,7 @@ from typing import Any, Self
 import dagster as dg
 from pydantic import BaseModel, RootModel
 
+from mlops_assets.declaration.plain_yaml import read_plain
 from mlops_assets.declaration.reading import line_finder, parse, require_unique
 from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import SpecError
@@ -39,6 +40,7 @@ class MLSystem(dg.Component):
         raw = attributes.root if isinstance(attributes, Attributes) else {}
         settings, line_of = Settings(), line_finder(positions, path)
         try:
+            read_plain(path)  # Dagster's own reader keeps the last of two equal keys and says nothing
             spec = parse(raw, line_of)
             require_unique(spec.name, path, [path.parents[1], *settings.systems], line_of)
         except SpecError as error:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, get_args
 from pydantic import BaseModel, ValidationError
 
 from mlops_assets.declaration.base import Loc, Mistake, one_of
+from mlops_assets.declaration.plain_yaml import MOST_BYTES, read_plain
 from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import SpecError
 
@@ -36,8 +37,9 @@ def read_declaration(path: Path, among: Iterable[Path] = ()) -> SystemSpec:
     from dagster_shared.yaml_utils import parse_yaml_with_source_position
     from yaml import YAMLError
 
+    text = read_plain(path)
     try:
-        tree = parse_yaml_with_source_position(path.read_text(encoding="utf-8"), str(path))
+        tree = parse_yaml_with_source_position(text, str(path))
     except YAMLError as error:
         raise SpecError(f"{path} is not YAML: {error}") from error
     document = tree.value if isinstance(tree.value, Mapping) else {}
@@ -103,13 +105,14 @@ def require_unique(name: str, path: Path, folders: Iterable[Path], line_of: Call
     for other in declared_systems(folders):
         if other.absolute() == path.absolute():
             return
-        if _name_in(other, other.stat().st_mtime_ns) == name:
+        if other.is_file() and _name_in(other, other.stat().st_mtime_ns) == name:
             raise SpecError(f"{line_of(('name',))}: name: the system {name!r} is declared already, in {other}")
 
 
 @cache
 def _name_in(path: Path, _: int) -> str | None:
-    name = re.search(r"^  name:\s*[\"']?(\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    with path.open(encoding="utf-8", errors="replace") as file:
+        name = re.search(r"^  name:\s*[\"']?(\w+)", file.read(MOST_BYTES), re.MULTILINE)
     return name[1] if name else None
 
 
