@@ -81,14 +81,14 @@ class Page:
         if report.when == "call" or not report.passed:
             self.tests.setdefault(name, {})[report.nodeid] = report.passed
         if report.when == "call" and properties:
-            told = ", ".join(f"{key} {value}" for key, value in properties.items())
-            self.figures[report.nodeid.removeprefix("mlops_assets_tests/")] = f"{told} |"
+            recorded = ", ".join(f"{key} {value}" for key, value in properties.items())
+            self.figures[report.nodeid.removeprefix("mlops_assets_tests/")] = f"{recorded} |"
 
     def pytest_sessionfinish(self) -> None:
         old = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
         known = {match["key"]: line for line in old if (match := ROW.match(line))}
         known |= {name: self._run(name) for name in self.tests}
-        known |= {test: f"| `{test}` | {told}" for test, told in self.figures.items()}
+        known |= {test: f"| `{test}` | {figures}" for test, figures in self.figures.items()}
         runs = [known.pop(name) for name in NAMES if name in known]
         parts = [*HEAD.splitlines(), "", *RUNS, *runs, "", *FIGURES, *_sorted(known)]
         self.path.write_text("\n".join(parts) + "\n", encoding="utf-8")
