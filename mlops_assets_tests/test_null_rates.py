@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_assets.comparison.comparison import compare
 from mlops_assets.evaluation.diagnoses import calibration, conformal, fairness, slices
 from mlops_assets.evaluation.diagnosis import Measure, Subject
 from mlops_assets.evaluation.gate_evidence import SIMPLE
@@ -22,6 +21,7 @@ from mlops_assets.metrics.outcomes import Predictions
 from mlops_assets.model.prediction import predict
 from mlops_assets.model.prediction_intervals import fit_intervals
 from mlops_assets.model.spec import IntervalsSpec
+from mlops_assets_tests.comparison.pairs import compare
 from mlops_assets_tests.evaluation.subjects import Classifier, Regressor, evidence_of, measures, subject_of
 
 TRIALS, FAST = 200, Bootstrap(resamples=200)

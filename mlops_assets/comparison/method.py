@@ -1,11 +1,14 @@
 """Method: which test of a difference suits a metric."""
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from mlops_assets.errors import SpecError
 
 if TYPE_CHECKING:
+    from mlops_assets.comparison.difference import Difference
     from mlops_assets.metrics.bootstrap import Bootstrap
     from mlops_assets.metrics.outcomes import Outcomes
 
@@ -17,36 +20,60 @@ paired bootstrap by expanded percentiles for everything else. ``bootstrap``: a p
 ``bca``: by corrected ones (BCa), for a difference that is skewed. It is not the default, because between equal models
 it finds a difference more often than stated where errors have long tails or classes are rare.
 """
+Test: TypeAlias = "Callable[[Outcomes, Outcomes, float], Difference]"
+"""Challenger, champion and confidence -> their difference."""
+
+
+@dataclass(frozen=True)
+class MetricTest:
+    """A method that is for one metric, on rows without groups; ``auto`` stands for it there."""
+
+    metric: str
+    test: str
+    """Where its ``Test`` is, below ``comparison/``: imported when it is used."""
+    two_classes: bool = False
+
+    def suits(self, metric: str, outcomes: "Outcomes") -> bool:
+        return metric == self.metric and (outcomes.positive is not None or not self.two_classes)
+
+    def __str__(self) -> str:
+        return f"{self.metric} of two classes" if self.two_classes else self.metric
+
+
+METRIC_TESTS: dict[Method, MetricTest] = {
+    "delong": MetricTest("roc_auc", "delong.delong_of_outcomes", two_classes=True),
+    "mcnemar": MetricTest("accuracy", "mcnemar.mcnemar"),
+}
+"""The methods that are not for every metric; the others are bootstraps."""
 
 FEWEST_RESAMPLES = 2000
 """``auto`` draws at least this many: the ends of an interval lie in the tails."""
 
-METRIC_OF = {"delong": "roc_auc", "mcnemar": "accuracy"}
-"""The metric of a method that is not for every metric."""
-
-TESTED = {"delong": "roc_auc of two classes", "mcnemar": "accuracy"}
-"""What a method that is not for every metric is for."""
-
 
 def suited_method(metric: str, outcomes: "Outcomes", grouped: bool, asked: Method = "auto") -> Method:
-    """``delong`` or ``mcnemar`` where ``auto`` stands for them; any other method as it was asked for.
+    """The test of this metric where ``auto`` stands for it; any other method as it was asked for.
 
     Raises:
         SpecError: if the method is not for this metric, or not for groups.
     """
-    own: Method | None = None
-    if not grouped and metric == "accuracy":
-        own = "mcnemar"
-    elif not grouped and metric == "roc_auc" and outcomes.positive is not None:
-        own = "delong"
+    suited: list[Method] = [name for name, test in METRIC_TESTS.items() if test.suits(metric, outcomes)]
+    own = suited[0] if suited and not grouped else None
     if asked == "auto":
         return own or "auto"
-    if asked in TESTED and asked != own:
+    if asked in METRIC_TESTS and asked != own:
         raise SpecError(
-            f"method {asked!r} is for {TESTED[asked]} on rows without groups, here is {metric}"
+            f"method {asked!r} is for {METRIC_TESTS[asked]} on rows without groups, here is {metric}"
             f"{' by group' if grouped else ''} of {len(outcomes.classes)} classes. Remedy: method 'auto'"
         )
     return asked
+
+
+def test_of(method: Method) -> Test | None:
+    """The test that a method is; None for a bootstrap."""
+    if method not in METRIC_TESTS:
+        return None
+    module, _, name = METRIC_TESTS[method].test.rpartition(".")
+    return getattr(import_module(f"mlops_assets.comparison.{module}"), name)
 
 
 def enough_resamples(bootstrap: "Bootstrap", asked: Method) -> "Bootstrap":

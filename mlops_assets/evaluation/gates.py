@@ -5,7 +5,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mlops_assets.comparison.comparison import Comparison, compare_outcomes
+from mlops_assets.comparison.comparison import Comparison
+from mlops_assets.comparison.pair import Pair
 from mlops_assets.errors import NotEvaluated
 from mlops_assets.evaluation.diagnosis import Diagnosis, Measure
 from mlops_assets.evaluation.gate_evidence import SIMPLE, Evidence
@@ -143,7 +144,7 @@ class BaselineGate(RowsGate):
         if SIMPLE not in evidence.baselines:
             raise NotEvaluated(f"there is no {SIMPLE!r} baseline. Remedy: materialise the model again")
         model, baseline = evidence.outcomes, evidence.baselines[SIMPLE]
-        comparison = compare_outcomes(metric, model, baseline, evidence.groups, evidence.bootstrap, method="bootstrap")
+        comparison = Pair(model, baseline, evidence.groups, evidence.bootstrap).compare(metric, "bootstrap")
         return self.verdict(
             "passed" if comparison.superior else "failed",
             self._reason(comparison),

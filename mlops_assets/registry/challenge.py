@@ -1,8 +1,8 @@
 """Challenge: challenger and champion on the same rows, which neither was trained on."""
 
 import hashlib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from mlops_assets.dataset.version import DatasetVersion
 from mlops_assets.errors import NotEvaluated
@@ -14,10 +14,14 @@ from mlops_assets.registry.spec import GuardSpec
 from mlops_assets.registry.version import RegisteredVersion
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import numpy as np
     import pandas as pd
 
     from mlops_assets.comparison.comparison import Comparison
+    from mlops_assets.comparison.pair import Pair
+    from mlops_assets.declaration.spec import SystemSpec
     from mlops_assets.features.version import FeaturesVersion
     from mlops_assets.metrics.outcomes import Predictions
     from mlops_assets.registry.session import RegistrySession
@@ -57,49 +61,56 @@ class Challenge:
 
 @dataclass(frozen=True, eq=False)
 class Contest:
-    """Two registered versions and their predictions of the same rows."""
+    """Two registered versions and what they say about rows that neither was trained on."""
 
     session: "RegistrySession"
+    challenger: RegisteredVersion
+    champion: RegisteredVersion
     rows: "pd.DataFrame"
-    features: "FeaturesVersion"
-    challenger: "Predictions"
-    champion: "Predictions"
+    pair: "Pair"
+    """Their predictions of ``rows``."""
 
-    def compare(self, metric: str | None, where: Any = None) -> "Comparison":
-        """The comparison by ``metric``, or by the declared cost, on all rows or those that a mask selects.
+    def decide(self) -> "Comparison":
+        """By the declared cost or metric, with the declared method.
 
         Raises:
             NotEvaluated: if the rows do not give it.
         """
-        from mlops_assets.comparison.comparison import compare, compare_costs
+        spec = self.session.spec
+        if spec.registry.cost:
+            return self.pair.compare_cost(spec.registry.cost, spec.registry.method)
+        return self.pair.compare(spec.primary_metric, spec.registry.method)
 
-        spec, rows = self.session.spec, self.rows if where is None else self.rows.loc[where]
-        if len(rows) < FEWEST_ROWS:
-            raise NotEvaluated(f"only {len(rows)} rows that neither was trained on; {FEWEST_ROWS} are needed")
-        ours, theirs = _only(self.challenger, where), _only(self.champion, where)
-        group = self.features.group
-        shared: dict[str, Any] = {
-            "groups": rows[f"@{group}"].to_numpy() if group else None,
-            "resamples": spec.evaluation.resamples,
-            "confidence": spec.registry.confidence,
-            "seed": spec.model.seed,
-            "classes": self.features.classes or (),
-            "positive": spec.evaluation.positive,
-        }
-        truth, method = rows[self.features.target].to_numpy(), spec.registry.method
-        if metric is None:
-            assert spec.registry.cost is not None
-            asked = method if method in ("bootstrap", "bca") else "auto"
-            return compare_costs(spec.registry.cost, truth, ours, theirs, **shared, method=asked)
-        # The declared method is for the declared metric; a guard is compared by what suits it.
-        asked = method if metric == primary(self.session) else "auto"
-        return compare(metric, truth, ours, theirs, **shared, method=asked)
+    def guarded(self, guard: GuardSpec) -> "Guarded":
+        """Whether ``guard`` is kept; one that cannot be compared is not."""
+        try:
+            return self._measured(guard, guard.measure) if guard.measure else self._compared(guard, guard.metric or "")
+        except NotEvaluated as error:
+            return Guarded(guard.name, False, f"{guard.name} was not compared: {error}")
 
+    def _compared(self, guard: GuardSpec, metric: str) -> "Guarded":
+        spec = self.session.spec
+        pair = self.pair if guard.slice is None else self.pair.take(_selected(self.rows, guard.slice))
+        _require_rows(len(pair))
+        # The declared method is for the declared metric; another one is compared by what suits it.
+        decides = metric == spec.primary_metric and not spec.registry.cost
+        comparison = pair.compare(metric, spec.registry.method if decides else "auto")
+        low, high = comparison.interval
+        return Guarded(
+            guard.name,
+            low >= -guard.margin,
+            f"{guard.name} {figure(comparison.challenger)} against {figure(comparison.champion)} on "
+            f"{comparison.rows:,} rows, difference {comparison.difference:+.4g} [{low:+.4g}, {high:+.4g}], "
+            f"margin {guard.margin:g}",
+        )
 
-def primary(session: "RegistrySession") -> str | None:
-    """The metric that decides; None where a declared cost does."""
-    spec = session.spec
-    return None if spec.registry.cost else spec.primary_metric
+    def _measured(self, guard: GuardSpec, measure: str) -> "Guarded":
+        ours, theirs = (own_report(self.session, each).measured(measure) for each in (self.challenger, self.champion))
+        if ours is None or theirs is None:
+            raise NotEvaluated(f"the report of {'this version' if ours is None else 'the champion'} has no value")
+        worse = theirs - ours if better_of(measure) == "higher" else ours - theirs
+        message = f"{guard.name} {figure(ours)} against {figure(theirs)}, at most {guard.margin:g} worse is allowed"
+        return Guarded(guard.name, worse <= guard.margin, message)
 
 
 def challenge(session: "RegistrySession", challenger: RegisteredVersion, champion: RegisteredVersion) -> Challenge:
@@ -115,19 +126,17 @@ def challenge(session: "RegistrySession", challenger: RegisteredVersion, champio
         )
     rows = _unseen_rows(session, ours, theirs)
     digest = hashlib.sha256(np.sort(rows["_identity"].to_numpy()).tobytes()).hexdigest()
-    if len(rows) < FEWEST_ROWS:
-        told = f"only {len(rows)} rows that neither was trained on; {FEWEST_ROWS} are needed"
-        return Challenge(obstacle=told, rows_digest=digest)
-    inputs = rows.loc[:, ours.names]
-    (mine, my_size), (other, other_size) = (scored(session, version, inputs) for version in (challenger, champion))
-    contest = Contest(session, rows, ours, mine, other)
     try:
-        comparison = contest.compare(primary(session))
+        _require_rows(len(rows))
+        inputs = rows.loc[:, ours.names]
+        (mine, my_size), (other, other_size) = (scored(session, version, inputs) for version in (challenger, champion))
+        contest = Contest(session, challenger, champion, rows, _pair(session.spec, ours, rows, mine, other))
+        comparison = contest.decide()
     except NotEvaluated as error:
         return Challenge(obstacle=str(error), rows_digest=digest)
     return Challenge(
         comparison=comparison,
-        guards=[_guarded(contest, guard, challenger, champion) for guard in session.spec.registry.guards],
+        guards=[contest.guarded(guard) for guard in session.spec.registry.guards],
         fresher=_landed(session, challenger) > _landed(session, champion),
         simpler=my_size <= SIMPLER * other_size,
         rows_digest=digest,
@@ -152,19 +161,23 @@ def _unseen_rows(session: "RegistrySession", ours: "FeaturesVersion", theirs: "F
     return test.loc[~known].reset_index(drop=True)
 
 
-def _guarded(contest: Contest, guard: GuardSpec, challenger: RegisteredVersion, champion: RegisteredVersion) -> Guarded:
-    try:
-        if guard.measure is not None:
-            return _measured(contest.session, guard, challenger, champion)
-        found = contest.compare(guard.metric, None if guard.slice is None else _selected(contest.rows, guard.slice))
-    except NotEvaluated as error:
-        return Guarded(guard.name, False, f"{guard.name} was not compared: {error}")
-    low, high = found.interval
-    return Guarded(
-        guard.name,
-        low >= -guard.margin,
-        f"{guard.name} {figure(found.challenger)} against {figure(found.champion)} on {found.rows:,} rows, "
-        f"difference {found.difference:+.4g} [{low:+.4g}, {high:+.4g}], margin {guard.margin:g}",
+def _require_rows(rows: int) -> None:
+    if rows < FEWEST_ROWS:
+        raise NotEvaluated(f"only {rows} rows that neither was trained on; {FEWEST_ROWS} are needed")
+
+
+def _pair(
+    spec: "SystemSpec", features: "FeaturesVersion", rows: "pd.DataFrame", ours: "Predictions", theirs: "Predictions"
+) -> "Pair":
+    from mlops_assets.comparison.pair import read_pair
+    from mlops_assets.metrics.bootstrap import Bootstrap
+
+    truth, classes = rows[features.target].to_numpy(), features.classes or ()
+    pair = read_pair(spec.task, truth, ours, theirs, classes, spec.evaluation.positive)
+    return replace(
+        pair,
+        groups=rows[f"@{features.group}"].to_numpy() if features.group else None,
+        bootstrap=Bootstrap(spec.evaluation.resamples, spec.registry.confidence, spec.model.seed),
     )
 
 
@@ -174,31 +187,7 @@ def _selected(rows: "pd.DataFrame", chosen: SliceSpec) -> "np.ndarray":
     return (rows[f"@{chosen.column}"] == chosen.equals).fillna(False).to_numpy(dtype=bool)
 
 
-def _measured(
-    session: "RegistrySession",
-    guard: GuardSpec,
-    challenger: RegisteredVersion,
-    champion: RegisteredVersion,
-) -> Guarded:
-    assert guard.measure is not None
-    ours, theirs = (own_report(session, version).measured(guard.measure) for version in (challenger, champion))
-    if ours is None or theirs is None:
-        raise NotEvaluated(f"the report of {'this version' if ours is None else 'the champion'} has no value")
-    worse = theirs - ours if better_of(guard.measure) == "higher" else ours - theirs
-    told = f"{guard.name} {figure(ours)} against {figure(theirs)}, at most {guard.margin:g} worse is allowed"
-    return Guarded(guard.name, worse <= guard.margin, told)
-
-
-def _only(predictions: "Predictions", where: Any) -> "Predictions":
-    from dataclasses import replace
-
-    if where is None:
-        return predictions
-    probabilities = None if predictions.probabilities is None else predictions.probabilities[where]
-    return replace(predictions, values=predictions.values[where], probabilities=probabilities)
-
-
-def _landed(session: "RegistrySession", version: RegisteredVersion) -> Any:
+def _landed(session: "RegistrySession", version: RegisteredVersion) -> "datetime":
     return session.storage.records.get(DatasetVersion, session.system, version.dataset_digest).newest_landed_at
 
 
@@ -207,9 +196,9 @@ def _difference(ours: "FeaturesVersion", theirs: "FeaturesVersion") -> str:
         [column.name for column in first.columns if column not in second.columns]
         for first, second in ((ours, theirs), (theirs, ours))
     )
-    told = [f"{what} {', '.join(map(repr, names))}" for what, names in (("new are", new), ("gone are", gone)) if names]
+    parts = [f"{what} {', '.join(map(repr, names))}" for what, names in (("new are", new), ("gone are", gone)) if names]
     if ours.classes != theirs.classes:
-        told.append(f"the classes were {theirs.classes}, now {ours.classes}")
+        parts.append(f"the classes were {theirs.classes}, now {ours.classes}")
     if ours.target != theirs.target:
-        told.append(f"the target was {theirs.target!r}, now {ours.target!r}")
-    return "; ".join(told) or "its features are in another order"
+        parts.append(f"the target was {theirs.target!r}, now {ours.target!r}")
+    return "; ".join(parts) or "its features are in another order"

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from mlops_assets.comparison.cost import CostSpec
-from mlops_assets.comparison.method import METRIC_OF, Method
+from mlops_assets.comparison.method import METRIC_TESTS, Method
 from mlops_assets.dataset.spec import DatasetSpec
 from mlops_assets.declaration.base import Declared, Loc, Mistake, Task, one_of
 from mlops_assets.evaluation.diagnosis_catalogue import better_of
@@ -113,9 +113,9 @@ class RegistrySpec(Declared):
             yield from (mistake.below("guards", index) for mistake in guard.mistakes(task, dataset))
 
     def _unsuited_method(self, task: Task, split: SplitSpec) -> Iterator[Mistake]:
-        if self.method not in METRIC_OF:
+        if self.method not in METRIC_TESTS:
             return
-        suited, compared = METRIC_OF[self.method], primary_metric(task, self.metric)
+        suited, compared = METRIC_TESTS[self.method].metric, primary_metric(task, self.metric)
         if self.cost or compared != suited:
             subject = "the cost" if self.cost else f"metric {compared!r}"
             yield Mistake(("method",), f"{self.method!r} is for {suited}, compared is {subject}")

@@ -3,9 +3,9 @@ import pytest
 from scipy.stats import bootstrap, norm
 
 from mlops_assets.comparison.bca import Correction, correct, jackknife
-from mlops_assets.comparison.comparison import compare
 from mlops_assets.metrics.bootstrap import gather_atoms
 from mlops_assets.metrics.outcomes import Predictions
+from mlops_assets_tests.comparison.pairs import compare
 
 
 def test_without_bias_and_acceleration_the_percentiles_are_plain() -> None:

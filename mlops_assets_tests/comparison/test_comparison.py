@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_assets.comparison.comparison import Comparison, compare
+from mlops_assets.comparison.comparison import Comparison
 from mlops_assets.comparison.mcnemar import Discordance
 from mlops_assets.comparison.method import Method
 from mlops_assets.errors import NotEvaluated, SpecError
 from mlops_assets.metrics.outcomes import Predictions
+from mlops_assets_tests.comparison.pairs import compare
 
 
 def noisy(truth: np.ndarray, rate: float, rng: np.random.Generator) -> Predictions:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from mlops_assets.comparison.comparison import compare
 from mlops_assets.comparison.method import Method
 from mlops_assets.metrics.outcomes import Predictions
+from mlops_assets_tests.comparison.pairs import compare
 
 RUNS = 300
 STATED = 0.025

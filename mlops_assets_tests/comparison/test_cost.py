@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from mlops_assets.comparison.comparison import compare, compare_costs
 from mlops_assets.comparison.cost import CostSpec, mean_cost, row_costs
 from mlops_assets.errors import NotEvaluated, SpecError
 from mlops_assets.metrics.outcomes import Outcomes, Predictions, read_outcomes
+from mlops_assets_tests.comparison.pairs import compare, compare_costs
 
 TRUTH = np.array(["bad", "bad", "good", "good", "good"])
 GUESS = np.array(["bad", "good", "good", "bad", "bad"])
