@@ -12,7 +12,8 @@ from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import MlopsError
 from mlops_assets.preflight import check_code
 from mlops_assets.resources.instance import prepare_instance
-from mlops_assets.resources.tracking import MlflowTracking, redacted
+from mlops_assets.resources.redaction import redacted
+from mlops_assets.resources.tracking import MlflowTracking
 from mlops_assets.settings import Settings
 
 

@@ -8,7 +8,7 @@ from mlops_assets.card.document import Block, CardTable, CardText, Cell, Facts, 
 from mlops_assets.card.dossier import Dossier, dossier
 from mlops_assets.card.spec import CardSpec
 from mlops_assets.metrics.formatting import figure
-from mlops_assets.registry.spec import Ground
+from mlops_assets.registry.grounds import GROUNDS
 
 if TYPE_CHECKING:
     from mlops_assets.registry.session import RegistrySession
@@ -31,12 +31,7 @@ LABELS = {
     "conformity": "Conformity",
     "monitoring": "Monitoring",
 }
-GROUNDS: dict[Ground, str] = {
-    "superior": "superior",
-    "non_inferior": "not inferior",
-    "non_inferior_fresher": "not inferior, and trained on data that landed later",
-    "non_inferior_simpler": "not inferior, and simpler",
-}
+
 PURPOSE = ("intended_use", "out_of_scope", "human_oversight", "risks", "provider", "contact")
 USE = ("deployment", "instructions", "monitoring", "cybersecurity", "standards", "conformity")
 
@@ -196,7 +191,7 @@ def _operation(known: Dossier) -> Section:
     facts: list[tuple[str, Cell]] = [
         ("Who promotes", by_environment),
         ("Compared by", f"{compared}, margin {registry.margin:g}, {registry.confidence:.0%} confidence"),
-        ("Grounds for promotion", listed(GROUNDS[ground] for ground in registry.promote_on)),
+        ("Grounds for promotion", listed(GROUNDS[ground].title for ground in registry.promote_on)),
         ("Guards", listed(guard.name for guard in registry.guards) or "none"),
         ("Trained on a schedule", automation.train or "no"),
         ("Trained on new data", "yes" if automation.on_new_data else "no"),

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from mlops_assets.metrics.bootstrap import Bootstrap
     from mlops_assets.metrics.outcomes import Outcomes
 
+    Test: TypeAlias = Callable[[Outcomes, Outcomes, float], Difference]
+    """Challenger, champion and confidence -> their difference."""
+
 Method = Literal["auto", "bootstrap", "bca", "delong", "mcnemar"]
 """How a difference is tested.
 
@@ -20,8 +23,6 @@ paired bootstrap by expanded percentiles for everything else. ``bootstrap``: a p
 ``bca``: by corrected ones (BCa), for a difference that is skewed. It is not the default, because between equal models
 it finds a difference more often than stated where errors have long tails or classes are rare.
 """
-Test: TypeAlias = "Callable[[Outcomes, Outcomes, float], Difference]"
-"""Challenger, champion and confidence -> their difference."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def suited_method(metric: str, outcomes: "Outcomes", grouped: bool, asked: Metho
     return asked
 
 
-def test_of(method: Method) -> Test | None:
+def metric_test(method: Method) -> "Test | None":
     """The test that a method is; None for a bootstrap."""
     if method not in METRIC_TESTS:
         return None

@@ -2,26 +2,21 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
-import pandas as pd
 
 from mlops_assets.comparison.comparison import Comparison
 from mlops_assets.comparison.cost import CostSpec, mean_cost, row_costs
 from mlops_assets.comparison.difference import Difference
-from mlops_assets.comparison.method import Method, suited_method, test_of
+from mlops_assets.comparison.method import Method, metric_test, suited_method
 from mlops_assets.comparison.paired_bootstrap import Measure, paired_bootstrap
 from mlops_assets.declaration.base import Task
 from mlops_assets.errors import NotEvaluated
 from mlops_assets.metrics.bootstrap import STANDARD, Atoms, Bootstrap, atoms_of
 from mlops_assets.metrics.catalogue import METRICS
 from mlops_assets.metrics.intervals import FEWEST_UNITS
-from mlops_assets.metrics.outcomes import Outcomes, Predictions, read_outcomes, shared_classes
+from mlops_assets.metrics.outcomes import Column, Label, Outcomes, Predictions, read_outcomes, shared_classes
 from mlops_assets.metrics.scoring import obstacle, statistic, values
-
-Column: TypeAlias = np.ndarray | pd.Series
-"""One value of each row, shape (n,)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +49,7 @@ class Pair:
         """
         ours, theirs = _value(metric, self.challenger, "challenger"), _value(metric, self.champion, "champion")
         suited = suited_method(metric, self.challenger, self.groups is not None, method)
-        test = test_of(suited)
-        if test is not None:
+        if test := metric_test(suited):
             _require_units(metric, len(self))
             difference = test(self.challenger, self.champion, self.bootstrap.confidence)
         else:
@@ -106,11 +100,11 @@ class Pair:
 
 def read_pair(
     task: Task,
-    truth: object,
+    truth: Column,
     challenger: Predictions,
     champion: Predictions,
-    classes: Iterable[object] = (),
-    positive: object = None,
+    classes: Iterable[Label] = (),
+    positive: Label | None = None,
 ) -> Pair:
     """The pair of two models' predictions of rows whose true target is ``truth``.
 
@@ -127,7 +121,7 @@ def read_pair(
 
 def compare(
     metric: str,
-    truth: object,
+    truth: Column,
     challenger: Predictions,
     champion: Predictions,
     groups: Column | None = None,

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from mlops_assets.errors import NotEvaluated
@@ -12,7 +11,10 @@ from mlops_assets.metrics.catalogue import METRICS
 from mlops_assets.registry.provenance import features_of, fetched_artefact, model_of
 
 if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
     from mlops_assets.comparison.difference import Difference
+    from mlops_assets.declaration.spec import SystemSpec
     from mlops_assets.features.version import FeaturesVersion
     from mlops_assets.registry.session import RegistrySession
     from mlops_assets.registry.version import RegisteredVersion
@@ -38,7 +40,7 @@ def rematch(
     first: int,
     second: int,
     splits: int,
-    progress: Callable[[int], Any] = lambda done: None,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> Rematch:
     """Fit both versions' pipelines anew on each of ``splits`` random 90/10 splits and test the mean difference.
 
@@ -55,24 +57,24 @@ def rematch(
 
     older, newer = (session.version(number) for number in sorted((first, second)))
     features = features_of(session.storage, model_of(session.storage, newer))
-    pipelines = [_unfitted(session, version, features) for version in (older, newer)]
+    pipelines = [_learner(session, version, features) for version in (older, newer)]
     rows = read_features(session.storage, features)
     rows = rows.loc[rows["_part"].isin(["train", "validation"])].reset_index(drop=True)
     metric = session.spec.primary_metric
     sign = 1 if METRICS[metric].greater_is_better else -1
-    found = []
+    differences = []
     draws = GroupShuffleSplit(splits, test_size=TEST_SHARE, random_state=session.spec.model.seed)
     for done, (train, test) in enumerate(draws.split(rows, groups=rows["_identity"])):
-        old, new = (_value(session, metric, one, features, rows, train, test) for one in pipelines)
-        found.append(sign * (new - old))
+        old, new = (
+            _value(session.spec, features, pipeline, rows.iloc[train], rows.iloc[test]) for pipeline in pipelines
+        )
+        differences.append(sign * (new - old))
         progress(done + 1)
-    difference = corrected_resampled_t(found, TEST_SHARE, session.spec.registry.confidence)
+    difference = corrected_resampled_t(differences, TEST_SHARE, session.spec.registry.confidence)
     return Rematch(metric, splits, len(rows), difference)
 
 
-def _unfitted(session: "RegistrySession", version: "RegisteredVersion", features: "FeaturesVersion") -> Any:
-    from sklearn.base import clone
-
+def _learner(session: "RegistrySession", version: "RegisteredVersion", features: "FeaturesVersion") -> "Pipeline":
     from mlops_assets.model.artefact import load
 
     model = model_of(session.storage, version)
@@ -81,18 +83,13 @@ def _unfitted(session: "RegistrySession", version: "RegisteredVersion", features
     if model.calibration != "none" or model.decision is not None:
         raise NotEvaluated(f"{version.name} was recalibrated, or its threshold chosen, on rows that would be redrawn")
     path = fetched_artefact(session, version)
-    return clone(load(path, version.model_digest, declared=model.declared))
+    return load(path, version.model_digest, declared=model.declared)
 
 
 def _value(
-    session: "RegistrySession",
-    metric: str,
-    pipeline: Any,
-    features: "FeaturesVersion",
-    rows: pd.DataFrame,
-    train: np.ndarray,
-    test: np.ndarray,
+    spec: "SystemSpec", features: "FeaturesVersion", pipeline: "Pipeline", train: pd.DataFrame, test: pd.DataFrame
 ) -> float:
+    """The metric that decides, on ``test``, of the pipeline fitted anew on ``train``."""
     from sklearn.base import clone
 
     from mlops_assets.metrics.outcomes import read_outcomes
@@ -101,18 +98,12 @@ def _value(
     from mlops_assets.model.target import target_values
     from mlops_assets.model.training import one_blas_thread
 
-    inputs, target = rows.loc[:, features.names], target_values(features, rows)
     fitted: Any = clone(pipeline)
     with one_blas_thread():
-        fitted.fit(inputs.iloc[train], target[train])
-    outcomes = read_outcomes(
-        session.spec.task,
-        target[test],
-        predict(fitted, inputs.iloc[test]),
-        features.classes or (),
-        session.spec.evaluation.positive,
-    )
-    value = values([metric], outcomes)[metric]
+        fitted.fit(train.loc[:, features.names], target_values(features, train))
+    truth, predictions = target_values(features, test), predict(fitted, test.loc[:, features.names])
+    outcomes = read_outcomes(spec.task, truth, predictions, features.classes or (), spec.evaluation.positive)
+    value = values([spec.primary_metric], outcomes)[spec.primary_metric]
     if value is None:
-        raise NotEvaluated(f"{metric} is undefined on a split's {len(test)} test rows")
+        raise NotEvaluated(f"{spec.primary_metric} is undefined on a split's {len(test)} test rows")
     return value

@@ -1,77 +1,26 @@
 """The ledger: an append-only SQL table of every event in the life of a system's versions, chained by hashes."""
 
-import hashlib
-import json
 import random
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 from mlops_assets.errors import StorageError
+from mlops_assets.registry.ledger_entry import Entry, Event, canonical, read_entry
 from mlops_assets.storage.records import RecordStore
 from mlops_assets.storage.schema import tables
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Connection, RowMapping, Table
+    from sqlalchemy import ColumnElement, Connection, Table
 
-Event = Literal[
-    "registered",
-    "refused",
-    "verdict",
-    "requested",
-    "approved",
-    "declined",
-    "override",
-    "promoted",
-    "rolled back",
-    "archived",
-    "ungated",
-    "restored",
-]
-"""``requested``: a person must approve. ``ungated``: an alias was moved by hand; ``restored``: it was moved back."""
 MOVES: tuple[Event, ...] = ("registered", "requested", "declined", "promoted", "rolled back", "archived")
 """Events after which an alias may have to move."""
 SUCCESSIONS: tuple[Event, ...] = ("promoted", "rolled back")
 """Events that begin a generation."""
 PATIENCE = 60.0
 """Seconds for which a writer tries to come after the others."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One event; what the ledger itself fills in has a default."""
-
-    system: str
-    event: Event
-    reason: str
-    actor: str
-    """Who: a person, or the schedule, sensor or job that ran."""
-    version: int | None = None
-    previous: int | None = None
-    """Champion before the event."""
-    generation: int | None = None
-    """Number of the champion; each number is given once, by a promotion or a rollback."""
-    model_digest: str = ""
-    report_digest: str = ""
-    run_id: str = ""
-    """Dagster run."""
-    details: dict[str, Any] = field(default_factory=dict)
-    """What was seen, such as the comparison: JSON values."""
-    sequence: int = 0
-    """Position in the system's chain, from 1."""
-    at: str = ""
-    """UTC, ISO 8601 with microseconds and ``Z``; never before the entry before it."""
-    hash_before: str = ""
-    hash: str = ""
-    """SHA-256 of all other fields as canonical JSON."""
-
-    def sealed(self) -> str:
-        """The hash that this entry must carry."""
-        content = {**vars(self), "details": _canonical(self.details)}
-        del content["hash"]
-        return hashlib.sha256(_canonical(content).encode()).hexdigest()
 
 
 class Ledger:
@@ -138,7 +87,7 @@ class Ledger:
         query = table.select().where(table.c.system == system).order_by(table.c.sequence)
         query = query.where(table.c.event.in_(events)) if events else query
         with self._records.engine.connect() as connection:
-            return [_entry(row) for row in connection.execute(query).mappings()]
+            return [read_entry(row) for row in connection.execute(query).mappings()]
 
     def chain(self, system: str) -> Iterator[Entry]:
         """Every entry of ``system`` in order, streamed."""
@@ -146,7 +95,7 @@ class Ledger:
         query = table.select().where(table.c.system == system).order_by(table.c.sequence)
         with self._records.engine.connect() as connection:
             for row in connection.execution_options(yield_per=5000).execute(query).mappings():
-                yield _entry(row)
+                yield read_entry(row)
 
     def head(self, system: str) -> tuple[int, str]:
         """Sequence and hash of the newest entry; (0, "") before the first."""
@@ -197,7 +146,7 @@ class Ledger:
             if once and self._is_there(connection, draft):
                 continue
             entry = self._next(connection, draft)
-            connection.execute(self._table.insert().values(**{**vars(entry), "details": _canonical(entry.details)}))
+            connection.execute(self._table.insert().values(**{**vars(entry), "details": canonical(entry.details)}))
             if entry.event in MOVES:
                 self._await_delivery(connection, entry)
             written.append(entry)
@@ -239,7 +188,7 @@ class Ledger:
         query = query.order_by(table.c.sequence.desc()).limit(1)
         with self._records.engine.connect() as connection:
             row = connection.execute(query).mappings().first()
-        return _entry(row) if row else None
+        return read_entry(row) if row else None
 
     @property
     def _table(self) -> "Table":
@@ -255,18 +204,3 @@ def moment(at: datetime) -> str:
     """``at`` in UTC as the ledger writes it; a time without a zone is taken as UTC."""
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def _entry(row: "RowMapping") -> Entry:
-    values = {name: row[name] for name in _NAMES}
-    return Entry(**{**values, "details": json.loads(values["details"])})
-
-
-_NAMES = tuple(one.name for one in fields(Entry))
-
-
-_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
-
-
-def _canonical(value: Any) -> str:
-    return _ENCODER.encode(value)

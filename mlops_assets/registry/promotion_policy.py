@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from mlops_assets.registry.challenge import Challenge
+from mlops_assets.registry.grounds import GROUNDS
 
 if TYPE_CHECKING:
     from mlops_assets.comparison.comparison import Comparison, Standing
@@ -63,12 +64,7 @@ def judge(challenge: Challenge, declared: "RegistrySpec", needs_approval: bool) 
 def _earned(standing: str, challenge: Challenge, declared: "RegistrySpec") -> bool:
     if standing == "superior":
         return True
-    grounds = {
-        "non_inferior": True,
-        "non_inferior_fresher": challenge.fresher,
-        "non_inferior_simpler": challenge.simpler,
-    }
-    return standing == "non-inferior" and any(grounds.get(name, False) for name in declared.promote_on)
+    return standing == "non-inferior" and any(GROUNDS[name].suffices(challenge) for name in declared.promote_on)
 
 
 def _wanting(comparison: "Comparison", challenge: Challenge, declared: "RegistrySpec") -> str:

@@ -13,10 +13,10 @@ from mlops_assets.evaluation.diagnosis_catalogue import better_of
 from mlops_assets.evaluation.spec import SliceSpec, measure_mistakes, metric_mistakes
 from mlops_assets.features.spec import SplitSpec
 from mlops_assets.metrics.catalogue import primary_metric
+from mlops_assets.registry.grounds import Ground
 
 ENVIRONMENTS = ("local", "ci", "staging", "prod")
 Promotion = Literal["automatic", "approval"]
-Ground = Literal["superior", "non_inferior", "non_inferior_fresher", "non_inferior_simpler"]
 
 
 class GuardSpec(Declared):

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
 
 import dagster as dg
 
 from mlops_assets.errors import TrackingError
+from mlops_assets.resources.redaction import redacted
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -201,14 +201,3 @@ def _alone(uri: str) -> Iterator[None]:
             yield
     else:
         yield
-
-
-def redacted(text: str) -> str:
-    """``text`` without the password of any URL in it."""
-    words = []
-    for word in text.split(" "):
-        parts = urlsplit(word) if "://" in word and "@" in word else None
-        if parts and parts.password:
-            word = urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")))
-        words.append(word)
-    return " ".join(words)

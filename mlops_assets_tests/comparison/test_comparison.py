@@ -1,5 +1,5 @@
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mlops_assets.comparison.comparison import Comparison
 from mlops_assets.comparison.mcnemar import Discordance
-from mlops_assets.comparison.method import Method
+from mlops_assets.comparison.method import METRIC_TESTS, Method, metric_test
 from mlops_assets.errors import NotEvaluated, SpecError
 from mlops_assets.metrics.outcomes import Predictions
 from mlops_assets_tests.comparison.pairs import compare
@@ -287,3 +287,9 @@ def _right(rows: int, ours: int, theirs: int) -> tuple[Predictions, Predictions]
 def _ranked(score: np.ndarray) -> Predictions:
     share = score / score.max()
     return Predictions(share > 0.5, np.column_stack([1 - share, share]), (False, True))
+
+
+def test_every_test_of_a_metric_can_be_asked_for_and_is_there() -> None:
+    assert set(METRIC_TESTS) < set(get_args(Method))
+    assert all(callable(metric_test(name)) for name in METRIC_TESTS)
+    assert metric_test("bootstrap") is None

@@ -136,6 +136,7 @@ def test_intervals_from_blocks_cover_the_truth_as_often_as_they_say(
 ) -> None:
     make = classified if name == "roc_auc" else regressed
     truth = values([name], make(1_000_000, 99))[name]
+    assert truth is not None
     covered = 0
     for run in range(runs):
         estimated = estimate([name], make(1_500, run), bootstrap=Bootstrap(300, 0.95, run, most_rows=500, blocks=300))

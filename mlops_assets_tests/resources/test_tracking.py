@@ -6,7 +6,8 @@ import dagster as dg
 import pytest
 
 from mlops_assets.errors import TrackingError
-from mlops_assets.resources.tracking import MlflowTracking, redacted
+from mlops_assets.resources.redaction import redacted
+from mlops_assets.resources.tracking import MlflowTracking
 from mlops_assets_tests.platform import Platform
 
 
