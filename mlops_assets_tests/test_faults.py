@@ -1,20 +1,12 @@
 """Kill -9 and a lost MLflow at every stage of the wine lifecycle: nothing is lost, doubled or half there."""
 
-import contextlib
 import json
-import os
 import signal
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from mlops_assets.dataset.ingestion import publish
 from mlops_assets.dataset.table import DatasetTable
@@ -27,6 +19,8 @@ from mlops_assets.resources.mlflow_run import MlflowRun
 from mlops_assets.resources.model_registry import Registry
 from mlops_assets.settings import Settings
 from mlops_assets_tests.crash import Child, Killed, Moment, command
+from mlops_assets_tests.mlflow_server import mlflow_server
+from mlops_assets_tests.processes import Server
 from mlops_assets_tests.wine import ROWS, WINE, State, run, state, state_then_run
 
 MOMENTS = {
@@ -60,49 +54,10 @@ def repeated(name: str) -> Any:
     return pytest.param(MOMENTS[name], id=name, marks=marks)
 
 
-@dataclass(frozen=True)
-class Server:
-    """An MLflow server in a process group of its own."""
-
-    uri: str
-    group: int
-
-    def kill(self) -> None:
-        os.killpg(self.group, signal.SIGKILL)
-
-
-@pytest.fixture
-def mlflow_server(folder: Path) -> Iterator[Server]:
-    """MLflow over HTTP, on the same database and artefacts as the prepared folder."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    store = ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", "--no-serve-artifacts"]
-    place = ["--default-artifact-root", str(folder / "artifacts"), "--host", "127.0.0.1", "--port", port]
-    words = [sys.executable, "-m", "mlflow", "server", "--workers", "1", *store, *place]
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (folder.parent / "server.log").open("w") as log:
-        process = subprocess.Popen(words, env=environment, start_new_session=True, stdout=log, stderr=log)
-    server = Server(f"http://127.0.0.1:{port}", process.pid)
-    try:
-        wait_for(server, process)
-        yield server
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            server.kill()
-        process.wait()
-
-
-def wait_for(server: Server, process: subprocess.Popen) -> None:
-    deadline = time.monotonic() + 120
-    while True:
-        try:
-            requests.get(f"{server.uri}/health", timeout=5).raise_for_status()
-            return
-        except requests.RequestException:
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+def served(folder: Path) -> AbstractContextManager[Server]:
+    """MLflow over HTTP, on the database and the artefacts of the prepared folder."""
+    place = ("--no-serve-artifacts", "--default-artifact-root", str(folder / "artifacts"))
+    return mlflow_server(f"sqlite:///{folder / 'mlflow.db'}", *place, log=folder.parent / "server.log")
 
 
 @pytest.mark.parametrize("moment", [repeated(name) for name in MOMENTS])
@@ -147,18 +102,21 @@ def test_dagsters_own_command_killed_is_made_good_by_mlops_run(folder: Path):
         ("registered_version", Moment("entering", Registry.register)),
     ],
 )
-def test_an_mlflow_that_dies_in_the_middle_fails_the_run_and_registers_nothing(
-    folder: Path, mlflow_server: Server, stage: str, moment: Moment
+def test_an_mlflow_that_dies_in_the_middle_registers_nothing_and_the_next_run_completes_over_http(
+    folder: Path, stage: str, moment: Moment
 ):
     log = folder.parent / "log"
-    ran = Child(run, folder, uri=mlflow_server.uri, moment=moment, act=mlflow_server.kill, log=log).result()
+    with served(folder) as server:
+        ran = Child(run, folder, uri=server.uri, moment=moment, act=server.kill, log=log).result()
     assert not ran.success
     assert set(ran.failures) == {stage}
-    assert f"TrackingError: MLflow at '{mlflow_server.uri}' is out of reach" in ran.failures[stage]
-    left, again, after = Child(state_then_run, folder, log=log).result()
+    assert f"TrackingError: MLflow at '{server.uri}' is out of reach" in ran.failures[stage]
+    left = Child(state, folder, log=log).result()
     assert (left.champion, len(left.reports)) == (1, 1)
+    with served(folder) as server:
+        again = Child(run, folder, uri=server.uri, log=log).result()
     assert again.success, again.failures
-    assert_everything_once(after)
+    assert_everything_once(Child(state, folder, log=log).result())
 
 
 def assert_old_champion_stands(left: State) -> None:

@@ -35,7 +35,12 @@ class Registry:
             return int(existing.version)
         self._ensure_model()
         made = self._client.create_model_version(
-            self.system, model_uri, run_id=mlflow_run_id, tags=tags, description=description
+            self.system,
+            model_uri,
+            run_id=mlflow_run_id,
+            tags=tags,
+            description=description,
+            model_id=model_uri.rpartition("/")[2],  # a tracking server takes a logged model only with its id
         )
         first = self.version_of_report(tags[REPORT_TAG])
         if first is None or first.version == made.version:
