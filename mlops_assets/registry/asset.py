@@ -101,6 +101,7 @@ def champion_asset(spec: SystemSpec) -> dg.AssetsDefinition:
 def _registered(session: RegistrySession, model: ModelVersion, report: EvaluationReport) -> RegisteredVersion:
     """The registered version of ``report``, made or found, with its proofs; recorded and in the ledger."""
     spec, registry = session.spec, session.registry
+    predictions = stored_predictions(session, report)  # refuses changed ones before a version is made
     number = registry.register(model.uri, model.mlflow_run_id, _tags(model, report, session), spec.description)
     record = RegisteredVersion(
         system=spec.name,
@@ -113,7 +114,7 @@ def _registered(session: RegistrySession, model: ModelVersion, report: Evaluatio
         dataset_digest=model.dataset_digest,
         predictions_uri=report.predictions_uri,
         predictions_digest=report.predictions_digest,
-        verdicts=_proofs(session, model, stored_predictions(session, report), number),
+        verdicts=_proofs(session, model, predictions, number),
     )
     if record != session.storage.records.latest(RegisteredVersion, spec.name):
         session.storage.records.append(record, session.run_id)
