@@ -1,5 +1,6 @@
 """MLSystem: the Dagster component that reads one system's ``defs.yaml``."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -9,9 +10,8 @@ from pydantic import BaseModel, RootModel
 from mlops_assets.declaration.plain_yaml import read_plain
 from mlops_assets.declaration.reading import line_finder, parse, require_unique
 from mlops_assets.declaration.spec import SystemSpec
-from mlops_assets.errors import SpecError
 from mlops_assets.settings import Settings
-from mlops_assets.system import broken_system, build_system
+from mlops_assets.system import broken_system, build_system, built
 
 
 class Attributes(RootModel[dict[str, Any]]):
@@ -25,7 +25,7 @@ class Attributes(RootModel[dict[str, Any]]):
 class MLSystem(dg.Component):
     """One ML system: datasets, validated features, trained models, evaluation reports, registered versions."""
 
-    def __init__(self, system: SystemSpec | SpecError, path: Path) -> None:
+    def __init__(self, system: SystemSpec | Exception, path: Path) -> None:
         self.system = system
         self.path = path
 
@@ -43,13 +43,13 @@ class MLSystem(dg.Component):
             read_plain(path)  # Dagster's own reader keeps the last of two equal keys and says nothing
             spec = parse(raw, line_of)
             require_unique(spec.name, path, [path.parents[1], *settings.systems], line_of)
-        except SpecError as error:
+        except Exception as error:
             if settings.strict:
                 raise
             return cls(error, path)
         return cls(spec, path)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        if isinstance(self.system, SpecError):
+        if isinstance(self.system, Exception):
             return broken_system(self.path.parent.name, self.system)
-        return build_system(self.system)
+        return built(self.path.parent.name, partial(build_system, self.system), Settings().strict)

@@ -1,7 +1,8 @@
 """What Dagster loads: every declared system, with resources and executor by environment."""
 
+import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -9,24 +10,22 @@ import dagster as dg
 from mlops_assets.automation.failures import run_failures
 from mlops_assets.declaration.plain_yaml import read_plain
 from mlops_assets.declaration.reading import SHIPPED, declared_systems, read_declaration
-from mlops_assets.errors import SpecError
+from mlops_assets.evaluation.check_name import mark_of
 from mlops_assets.resources.dagster_mlflow import mlflow_resource
 from mlops_assets.resources.notification import Notification
 from mlops_assets.resources.storage import StorageResource
 from mlops_assets.resources.tracking import MlflowTracking
 from mlops_assets.settings import Settings
-from mlops_assets.system import broken_system, build_system
+from mlops_assets.system import build_system, built
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
     """The code location."""
     settings = Settings()
-    return dg.Definitions.merge(
-        *_shipped_systems(settings),
-        *(_further_system(path, settings) for path in declared_systems(settings.systems)),
-        dg.Definitions(resources=resources(settings), executor=executor(settings), sensors=[run_failures()]),
-    )
+    shared = dg.Definitions(resources=resources(settings), executor=executor(settings), sensors=[run_failures()])
+    further = (_system(path, settings, shared) for path in declared_systems(settings.systems))
+    return dg.Definitions.merge(*_shipped_systems(settings, shared), *further, shared)
 
 
 def resources(settings: Settings) -> dict[str, object]:
@@ -59,27 +58,45 @@ def executor(settings: Settings) -> dg.ExecutorDefinition:
     return dg.multiprocess_executor if settings.step_executor == "multiprocess" else dg.in_process_executor
 
 
-def _shipped_systems(settings: Settings) -> Iterator[dg.Definitions]:
-    """The component tree of ``defs/``; system by system where Dagster must not be given one of the files to read."""
+def _shipped_systems(settings: Settings, shared: dg.Definitions) -> Iterator[dg.Definitions]:
+    """The component tree of ``defs/``; where that cannot be loaded and ``strict`` is off, system by system."""
     paths = list(declared_systems([SHIPPED]))
     try:
         for path in paths:
             read_plain(path)
-    except SpecError:
+        tree = dg.load_from_defs_folder(path_within_project=SHIPPED.parent)
+        if not settings.strict:
+            _resolve(tree, shared)
+    except Exception:
         if settings.strict:
             raise
-        yield from (_further_system(path, settings) for path in paths)
+        yield from (_system(path, settings, shared) for path in paths)
     else:
-        yield dg.load_from_defs_folder(path_within_project=SHIPPED.parent)
+        yield tree
 
 
-def _further_system(path: Path, settings: Settings) -> dg.Definitions:
-    try:
-        return build_system(read_declaration(path, among=[SHIPPED, *settings.systems]))
-    except SpecError as error:
-        if settings.strict:
-            raise
-        return broken_system(path.parent.name, error)
+def _system(path: Path, settings: Settings, shared: dg.Definitions) -> dg.Definitions:
+    folders = [SHIPPED, *settings.systems]
+
+    def build() -> dg.Definitions:
+        made = build_system(read_declaration(path, among=folders))
+        if not settings.strict:
+            _resolve(made, shared)
+        return made
+
+    return built(_name(path, folders), build, settings.strict)
+
+
+def _resolve(made: dg.Definitions, shared: dg.Definitions) -> None:
+    """Dagster resolves jobs late, for the whole location: a system that cannot be must be noticed by itself."""
+    dg.Definitions.merge(made, shared).get_repository_def()
+
+
+def _name(path: Path, folders: Sequence[Path]) -> str:
+    """The name of the system's folder, marked where an earlier system lies in a folder of that name."""
+    name = path.parent.name
+    earlier = itertools.takewhile(lambda other: other != path, declared_systems(folders))
+    return f"{name}_{mark_of([str(path)])}" if any(other.parent.name == name for other in earlier) else name
 
 
 def _reference(variable: str, default: str) -> str:

@@ -94,10 +94,24 @@ def find_system(name: str, folders: Iterable[Path]) -> SystemSpec:
             spec = read_declaration(path)
             if spec.name == name:
                 return spec
-    specs = {spec.name: spec for spec in map(read_declaration, paths)}
+    specs, wrong = _readable(paths)
     if name not in specs:
-        raise SpecError(f"No system is called {name!r}. Declared systems: {one_of(specs)}")
+        unread = "".join(f"\nNot read: {error}" for error in wrong)
+        raise SpecError(f"No system is called {name!r}. Declared systems: {one_of(specs)}{unread}")
     return specs[name]
+
+
+def _readable(paths: Iterable[Path]) -> tuple[dict[str, SystemSpec], list[SpecError]]:
+    """The systems by name, and why others cannot be read: one wrong declaration hides no other system."""
+    specs: dict[str, SystemSpec] = {}
+    wrong: list[SpecError] = []
+    for path in paths:
+        try:
+            spec = read_declaration(path)
+            specs[spec.name] = spec
+        except SpecError as error:
+            wrong.append(error)
+    return specs, wrong
 
 
 def require_unique(name: str, path: Path, folders: Iterable[Path], line_of: Callable[[Loc], str]) -> None:

@@ -1,13 +1,13 @@
 """What a system declares about its evaluation: the gates are the one place where bounds live."""
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from mlops_assets.dataset.spec import DatasetSpec
 from mlops_assets.declaration.base import Declared, Loc, Mistake, Task, one_of
+from mlops_assets.evaluation.check_name import cut, is_safe, made_safe, mark_of
 from mlops_assets.evaluation.diagnosis_catalogue import diagnoses_of, measures_of
 from mlops_assets.metrics.catalogue import BINARY_ONLY, METRICS, metrics_of
 from mlops_assets.verdict import Severity, Side
@@ -48,6 +48,7 @@ class GateSpec(Declared):
     """Only these rows."""
     min_rows: int = Field(default=30, ge=1)
     """On fewer rows the gate is "not evaluated", which is not a pass."""
+    _collides: bool = PrivateAttr(default=False)
 
     @model_validator(mode="after")
     def _one_condition(self) -> "GateSpec":
@@ -95,16 +96,39 @@ class GateSpec(Declared):
 
     @property
     def name(self) -> str:
-        """Name of the gate and of its asset check."""
+        """Name of the gate and of its asset check: letters, digits and underscores, whatever the slice is called."""
+        plain = self._plain_name
+        marked = self._collides or (self.slice is not None and not is_safe(self.slice.column))
+        return cut(f"{plain}_{mark_of(self.condition)}" if marked else plain)
+
+    @property
+    def condition(self) -> tuple[str, ...]:
+        """What the gate asks of which rows, bound aside; no two gates of a system have the same."""
+        chosen = self.slice
+        where = () if chosen is None else (chosen.column, type(chosen.equals).__name__, str(chosen.equals))
+        return (self._base, *where)
+
+    @property
+    def _base(self) -> str:
         named = self.metric or (self.measure or "").replace(".", "_")
         base = self.check or f"{named}_{self.side}"
         if self.check and self.metric:
             base = f"{base}_{self.metric}"
-        if self.judged_on == "interval":
-            base = f"{base}_interval"
+        return f"{base}_interval" if self.judged_on == "interval" else base
+
+    @property
+    def _plain_name(self) -> str:
         if self.slice is None:
-            return base
-        return f"{base}__{self.slice.column}_{re.sub(r'[^A-Za-z0-9_]', '_', str(self.slice.equals))}"
+            return self._base
+        return f"{self._base}__{made_safe(self.slice.column)}_{made_safe(str(self.slice.equals))}"
+
+    def among(self, gates: "Iterable[GateSpec]") -> "GateSpec":
+        """The same gate, marked where another of ``gates`` with another condition would have the same name."""
+        marked = self.model_copy()
+        marked._collides = any(
+            other._plain_name == self._plain_name and other.condition != self.condition for other in gates
+        )
+        return marked
 
 
 class EvaluationSpec(Declared):
@@ -125,6 +149,11 @@ class EvaluationSpec(Declared):
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     """Coverage of every interval."""
 
+    @field_validator("gates")
+    @classmethod
+    def _tell_apart(cls, gates: list[GateSpec]) -> list[GateSpec]:
+        return [gate.among(gates) for gate in gates]
+
     def named_columns(self) -> Iterator[tuple[Loc, str]]:
         """Every dataset column that is named here, with the key that names it."""
         yield from ((("protected", index), name) for index, name in enumerate(self.protected))
@@ -136,10 +165,10 @@ class EvaluationSpec(Declared):
         """Metrics, diagnoses and measures that are not of the task, and gates declared twice."""
         for index, gate in enumerate(self.gates):
             yield from metric_mistakes(("gates", index, "metric"), gate.metric, task, dataset)
-        names = [gate.name for gate in self.gates]
-        for index, name in enumerate(names):
-            if name in names[:index]:
-                yield Mistake(("gates", index), f"a gate {name!r} is declared twice")
+        conditions = [gate.condition for gate in self.gates]
+        for index, condition in enumerate(conditions):
+            if condition in conditions[:index]:
+                yield Mistake(("gates", index), f"a gate {self.gates[index].name!r} is declared twice")
         for index, name in enumerate(self.diagnoses or []):
             if name in RENAMED_DIAGNOSES:
                 yield Mistake(("diagnoses", index), f"{name!r} is now called {RENAMED_DIAGNOSES[name]!r}")
