@@ -27,7 +27,7 @@ def asset_key(spec: SystemSpec, stage: str) -> dg.AssetKey:
     return dg.AssetKey([spec.name, stage])
 
 
-def stage_asset(
+def stage_asset(  # noqa: PLR0913  the keyword face of dg.asset
     spec: SystemSpec,
     stage: str,
     *,

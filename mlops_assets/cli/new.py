@@ -14,7 +14,7 @@ from mlops_assets.declaration.reading import SHIPPED, read_declaration
 from mlops_assets.settings import Settings
 
 
-def new(
+def new(  # noqa: PLR0913  a parameter per option of the command
     system: Annotated[str, typer.Argument(help="Name of the new system.", show_default=False)],
     data: Annotated[str, typer.Option(help="CSV, Parquet or JSON Lines file or URL.", show_default=False)],
     target: Annotated[str, typer.Option(help="The column to predict.", show_default=False)],
