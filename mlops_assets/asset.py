@@ -8,6 +8,7 @@ import dagster as dg
 
 from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import MlopsError
+from mlops_assets.resources.redaction import redacting
 from mlops_assets.settings import Settings
 from mlops_assets.storage.records import Record
 from mlops_assets.storage.storage import Storage
@@ -39,7 +40,7 @@ def stage_asset(  # noqa: PLR0913  the keyword face of dg.asset
     pool: str | None = None,
 ) -> Callable[[Callable[..., dg.MaterializeResult]], dg.AssetsDefinition]:
     """Decorator that makes a function the asset of ``stage``; ``parts`` of the declaration are its code version."""
-    return dg.asset(
+    asset = dg.asset(
         key=asset_key(spec, stage),
         group_name=spec.name,
         deps=[asset_key(spec, name) for name in upstream],
@@ -53,6 +54,7 @@ def stage_asset(  # noqa: PLR0913  the keyword face of dg.asset
         op_tags=pod_resources(spec, gpu=stage == "model"),
         pool=pool,
     )
+    return lambda function: asset(redacting()(function))
 
 
 def check(spec: SystemSpec, stage: str, name: str, description: str, severity: Severity = "block") -> dg.AssetCheckSpec:

@@ -36,7 +36,7 @@ def resources(settings: Settings) -> dict[str, object]:
         "storage": StorageResource(
             root=settings.storage_root,
             database_url=_reference("MLOPS_DATABASE_URL", settings.records_url),
-            options=settings.storage_options,
+            options=_reference("MLOPS_STORAGE_OPTIONS", ""),
         ),
         "tracking": MlflowTracking(
             tracking_uri=tracking_uri,

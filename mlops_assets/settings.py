@@ -19,7 +19,12 @@ class Settings(BaseSettings):
     """Read once where a process starts; every value has a default that works on a laptop."""
 
     model_config = SettingsConfigDict(
-        env_prefix="MLOPS_", frozen=True, extra="ignore", use_attribute_docstrings=True, populate_by_name=True
+        env_prefix="MLOPS_",
+        frozen=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,  # the input may be a password
     )
 
     env: Environment = "local"
@@ -28,8 +33,9 @@ class Settings(BaseSettings):
     """Folder of everything that has no place of its own: the Dagster instance, sqlite files, tables."""
     storage: str | None = None
     """Root of landing zone and tables: a path or an fsspec URL. Default: ``<home>/lake``."""
-    storage_options: dict[str, str] = {}
-    """JSON object passed to fsspec and Delta Lake."""
+    storage_options: dict[str, SecretStr] = {}
+    """JSON object of Delta Lake's storage options, such as ``{"AWS_ENDPOINT_URL": "https://…"}``, which fsspec is
+    given too. Default: the variables of the same names."""
     database_url: SecretStr | None = None
     """SQLAlchemy URL of records and ledger. Default: sqlite in ``<home>``."""
     tracking_uri: SecretStr | None = Field(default=None, validation_alias="MLFLOW_TRACKING_URI")
@@ -117,7 +123,8 @@ class Settings(BaseSettings):
             's3://lake/mlops/landing/wine_quality'
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        return Storage(root=self.storage_root, database_url=self.records_url, options=self.storage_options)
+        options = {name: value.get_secret_value() for name, value in self.storage_options.items()}
+        return Storage(root=self.storage_root, database_url=self.records_url, options=options)
 
     @staticmethod
     def _secret(value: SecretStr | None) -> str | None:

@@ -7,6 +7,7 @@ import dagster as dg
 
 from mlops_assets.automation.state import default_status
 from mlops_assets.resources.notification import Notification
+from mlops_assets.resources.redaction import redacting
 from mlops_assets.resources.tracking import MlflowTracking
 
 logger = logging.getLogger("mlops_assets.failures")
@@ -20,6 +21,7 @@ def run_failures() -> dg.SensorDefinition:
         description="Logs every failed run as one JSON line, closes its MLflow runs, and posts it to the webhook.",
         default_status=default_status(dg.DefaultSensorStatus),
     )
+    @redacting()
     def sensor(context: dg.RunFailureSensorContext, tracking: MlflowTracking, notification: Notification) -> None:
         run = context.dagster_run
         message = {

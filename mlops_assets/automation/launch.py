@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mlops_assets.asset import BLOCKED
 from mlops_assets.resources.instance import prepare_instance
+from mlops_assets.resources.redaction import redacted
 from mlops_assets.settings import Settings
 
 EVENT = re.compile(r" - (\w+) - [0-9a-f-]{36} - \d+ - (\w+) - (STEP_START|STEP_SUCCESS|STEP_FAILURE|STEP_SKIPPED) - ")
@@ -56,6 +57,7 @@ def launch(settings: Settings, job: str) -> Iterator[Step | Ended]:
     ):
         assert process.stdout is not None
         for line in process.stdout:
+            line = redacted(line)
             kept.write(line)
             if found := EVENT.search(line):
                 yield Step(found[2].partition("__")[2] or found[2], found[3])

@@ -14,6 +14,7 @@ from mlops_assets.registry.reconciliation import reconcile, verdict
 from mlops_assets.registry.session import RegistrySession
 from mlops_assets.resources.model_registry import APPROVAL_REASON_TAG, APPROVED_TAG, REFUSED_TAG
 from mlops_assets.resources.notification import Notification
+from mlops_assets.resources.redaction import redacted, redacting
 from mlops_assets.resources.storage import StorageResource
 from mlops_assets.resources.tracking import MlflowTracking
 
@@ -29,6 +30,7 @@ def registry_watch(spec: SystemSpec) -> dg.SensorDefinition:
         description="Marks an alias that was moved by hand as ungated, and carries out approvals given as a tag.",
         default_status=default_status(dg.DefaultSensorStatus),
     )
+    @redacting()
     def sensor(
         context: dg.SensorEvaluationContext,
         storage: StorageResource,
@@ -66,7 +68,7 @@ def _approved(session: RegistrySession, number: int, who: str, reason: str) -> s
     try:
         approve(replace(session, actor=who), number, reason)
     except MlopsError as error:  # told to the person where they asked, and kept in the ledger
-        session.registry.tag(number, REFUSED_TAG, str(error)[:5000])
+        session.registry.tag(number, REFUSED_TAG, redacted(str(error))[:5000])
         return f"The approval of version {number} by {who} is refused: {error}."
     session.registry.untag(number, REFUSED_TAG)
     return f"Version {number} is champion, approved by {who}."

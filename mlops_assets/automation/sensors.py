@@ -9,6 +9,7 @@ from mlops_assets.automation.jobs import Jobs
 from mlops_assets.automation.registry_watch import registry_watch
 from mlops_assets.automation.state import default_status
 from mlops_assets.declaration.spec import SystemSpec
+from mlops_assets.resources.redaction import redacting
 from mlops_assets.resources.storage import StorageResource
 
 ATTEMPTS = 3
@@ -32,6 +33,7 @@ def new_batches(spec: SystemSpec, jobs: Jobs) -> dg.SensorDefinition:
         description=f"Starts {jobs.ingestion.name} when a file has landed.",
         default_status=default_status(dg.DefaultSensorStatus),
     )
+    @redacting()
     def sensor(context: dg.SensorEvaluationContext, storage: StorageResource) -> dg.RunRequest | dg.SkipReason:
         from mlops_assets.dataset.landing import pending_names
 

@@ -8,6 +8,7 @@ from rich.markup import escape
 from mlops_assets.cli import history, installation, lifecycle, new, promotion, verification, versions
 from mlops_assets.cli.app import app
 from mlops_assets.errors import MlopsError
+from mlops_assets.resources.redaction import redacting
 
 __all__ = ["app", "main"]
 
@@ -30,7 +31,8 @@ app.add_typer(verification.ledger, name="ledger")
 def main() -> None:
     """Run the command; an error that the platform raises on purpose is one message and exit code 1."""
     try:
-        app()
+        with redacting():
+            app()
     except MlopsError as error:
         Console(stderr=True).print(f"[red]{escape(f'{type(error).__name__}: {error}')}[/]", soft_wrap=True)
         sys.exit(1)

@@ -16,6 +16,7 @@ from mlops_assets.errors import GateRefused, StorageError
 from mlops_assets.registry.aliases import settle
 from mlops_assets.registry.ledger import Entry, Event, Ledger
 from mlops_assets.registry.version import RegisteredVersion
+from mlops_assets.resources.redaction import redacted
 from mlops_assets.storage.storage import Storage
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class RegistrySession:
         try:
             yield
         except (GateRefused, StorageError) as error:
-            self.ledger.append(self.entry("refused", str(error), version, **about))
+            self.ledger.append(self.entry("refused", redacted(str(error)), version, **about))
             raise
 
     @property

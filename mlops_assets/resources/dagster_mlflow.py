@@ -5,6 +5,8 @@ from typing import Any
 
 import dagster as dg
 
+from mlops_assets.resources.tracking import signed_in
+
 
 def mlflow_resource(tracking_uri: Any) -> dg.ResourceDefinition:
     """The resource of dagster-mlflow, imported only by a run that asks for it."""
@@ -27,7 +29,9 @@ def mlflow_resource(tracking_uri: Any) -> dg.ResourceDefinition:
         from dagster_mlflow.resources import mlflow_tracking
 
         make: Any = mlflow_tracking.resource_fn
-        yield from make(context)
+        uri = context.resource_config["mlflow_tracking_uri"]
+        clean = {"mlflow_tracking_uri": uri and signed_in(uri)}
+        yield from make(context.replace_config({**context.resource_config, **clean}))
 
     return mlflow
 

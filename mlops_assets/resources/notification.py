@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from mlops_assets.errors import MlopsError
 
@@ -14,9 +15,9 @@ from mlops_assets.errors import MlopsError
 class Notification(dg.ConfigurableResource):
     """Posts messages where a webhook is configured; without one it does nothing."""
 
-    webhook_url: str = ""
+    webhook_url: str = Field(default="", repr=False)
     """Address that takes a JSON POST."""
-    webhook_secret: str = ""
+    webhook_secret: str = Field(default="", repr=False)
     """Key of the HMAC-SHA256 over ``timestamp.body``; header ``X-Mlops-Signature``."""
 
     def send(self, message: dict[str, Any]) -> bool:

@@ -1,14 +1,95 @@
-"""Redaction: what is said of an address, without its password."""
+"""Redaction: texts and errors without the passwords and keys that this process was given."""
 
-from urllib.parse import urlsplit, urlunsplit
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import SplitResult, unquote, urlsplit
+
+HIDDEN = "***"
+SHORTEST = 6
+"""A secret of fewer characters is hidden only where a URL shows it: as a word it would blank ordinary text."""
+
+_PASSWORD = re.compile(r"([A-Za-z][\w+.-]*://[^\s:/@'\"]*):(?!\d+/)[^\s'\"]*@(?=[\w.\[%/-])")
+_SIGNATURE = re.compile(
+    r"(?i)([?&;][\w.-]*(?:sig|signature|token|passw(?:or)?d|secret|credential|key)[\w.-]*=)[^&\s'\"]+"
+)
+_SECRET_NAME = re.compile(r"(?i)passw(or)?d|secret|token|credential|(private|account|access|sas|api)_?key$")
+_NO_SECRET = re.compile(r"(?i)_(FILE|PATH|URI|URL|ID)$|^AWS_ACCESS_KEY$")
 
 
 def redacted(text: str) -> str:
-    """``text`` without the password of any URL in it."""
-    words = []
-    for word in text.split(" "):
-        parts = urlsplit(word) if "://" in word and "@" in word else None
-        if parts and parts.password:
-            word = urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")))
-        words.append(word)
-    return " ".join(words)
+    """``text`` without the password of any URL in it, and without any secret of this process's environment.
+
+    Example:
+        >>> redacted("postgresql://me:hidden@db/x is out of reach")
+        'postgresql://me:***@db/x is out of reach'
+    """
+    for secret in sorted(_known(), key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
+    return _SIGNATURE.sub(rf"\1{HIDDEN}", _PASSWORD.sub(rf"\1:{HIDDEN}@", text))
+
+
+@contextmanager
+def redacting() -> Iterator[None]:
+    """Whatever is raised in the block, and what it was raised from, is raised on without secrets."""
+    try:
+        yield
+    except Exception as error:
+        _redact(error)
+        raise
+
+
+def without_login(url: str) -> tuple[str, str | None, str | None]:
+    """``url`` without user and password, and these two, decoded."""
+    parts = urlsplit(url)
+    if parts.username is None:
+        return url, None, None
+    clean = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return clean, unquote(parts.username), unquote(parts.password or "")
+
+
+def _redact(error: BaseException | None) -> None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        error.args = tuple(redacted(part) if isinstance(part, str) else part for part in error.args)
+        for name, value in vars(error).items():
+            if isinstance(value, str) and (shown := redacted(value)) != value:
+                setattr(error, name, shown)
+        error = error.__cause__ or error.__context__
+
+
+def _known() -> set[str]:
+    """Every secret that the environment holds, as it stands there and decoded."""
+    found = {secret for name, value in os.environ.items() for secret in _secrets(name, value)}
+    return {secret for secret in found if len(secret) >= SHORTEST}
+
+
+def _secrets(name: str, value: str) -> Iterator[str]:
+    if name == "MLOPS_STORAGE_OPTIONS":
+        yield from _option_secrets(value)
+    elif name == "MLOPS_WEBHOOK_URL":  # whoever knows the address may post to it
+        yield from (value, urlsplit(value).path.strip("/"), urlsplit(value).query)
+    elif _SECRET_NAME.search(name) and not _NO_SECRET.search(name):
+        yield value
+    if "://" in value and "@" in value and (password := _password(urlsplit(value))):
+        yield from (password, unquote(password))
+
+
+def _option_secrets(value: str) -> Iterator[str]:
+    try:
+        options = json.loads(value)
+    except ValueError:
+        yield value
+        return
+    if isinstance(options, dict):
+        yield from (str(secret) for name, secret in options.items() if _SECRET_NAME.search(name))
+
+
+def _password(url: SplitResult) -> str | None:
+    try:
+        return url.password
+    except ValueError:
+        return None

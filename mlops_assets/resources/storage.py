@@ -1,6 +1,9 @@
 """The storage resource: where the assets of every system keep what they make."""
 
+import json
+
 import dagster as dg
+from pydantic import Field
 
 from mlops_assets.storage.storage import Storage
 
@@ -10,13 +13,13 @@ class StorageResource(dg.ConfigurableResource):
 
     root: str
     """Local path or fsspec URL of landing zone and tables."""
-    database_url: str
+    database_url: str = Field(repr=False)
     """SQLAlchemy URL of records and ledger."""
-    options: dict[str, str] = {}
-    """Passed to fsspec and Delta Lake."""
+    options: str = Field(default="", repr=False)
+    """JSON object of Delta Lake's storage options: one text, so that it can be a reference to a variable."""
 
     def open(self) -> Storage:
         """The storage, with its folders made."""
-        storage = Storage(root=self.root, database_url=self.database_url, options=self.options)
+        storage = Storage(root=self.root, database_url=self.database_url, options=json.loads(self.options or "{}"))
         storage.filesystem.makedirs(storage.root, exist_ok=True)
         return storage

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
+from pydantic import Field
 
 from mlops_assets.errors import TrackingError
-from mlops_assets.resources.redaction import redacted
+from mlops_assets.resources.redaction import redacted, without_login
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -19,12 +20,25 @@ RUN_TAG = "dagster.run_id"
 ROLE_TAG = "dagster.role"
 PREPARED: set[str] = set()
 """Tracking databases whose schema this process has seen."""
+DEFAULTS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # A server that is gone is given up after six seconds a request, one that hangs after a minute and a half; by
+    # MLflow's own defaults that is four minutes and a quarter of an hour.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    # No model is loaded by MLflow, which would trust what the model's own files say of themselves.
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    "MLFLOW_ALLOW_MODEL_CODE_EXECUTION": "false",
+}
+"""What MLflow does by its environment variables, where nobody has set them."""
 
 
 class MlflowTracking(dg.ConfigurableResource):
     """Opens MLflow runs for assets: one parent per Dagster run and system, one child per asset."""
 
-    tracking_uri: str
+    tracking_uri: str = Field(repr=False)
     """Tracking server or database; also the model registry."""
     artifact_root: str | None = None
     """Where new experiments keep artefacts; None leaves it to the tracking server."""
@@ -34,16 +48,15 @@ class MlflowTracking(dg.ConfigurableResource):
     @property
     def client(self) -> "MlflowClient":
         """A client of this tracking URI; makes the schema of a fresh sqlite file once."""
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")  # 15 s, not the four minutes of MLflow's default
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
+        for variable, value in DEFAULTS.items():
+            os.environ.setdefault(variable, value)
         import mlflow
 
         self._make_schema()
-        mlflow.set_tracking_uri(self.tracking_uri)
-        mlflow.set_registry_uri(self.tracking_uri)
-        return mlflow.MlflowClient(self.tracking_uri)
+        uri = signed_in(self.tracking_uri)
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_registry_uri(uri)
+        return mlflow.MlflowClient(uri)
 
     def ping(self) -> None:
         """Ask MLflow for one experiment, before any work is spent.
@@ -52,7 +65,7 @@ class MlflowTracking(dg.ConfigurableResource):
             TrackingError: if it does not answer.
         """
         try:
-            if self.tracking_uri.startswith(("http://", "https://")):
+            if _is_server(self.tracking_uri):
                 import requests
 
                 requests.get(f"{self.tracking_uri.rstrip('/')}/health", timeout=10).raise_for_status()
@@ -117,7 +130,7 @@ class MlflowTracking(dg.ConfigurableResource):
     def run_url(self, run_id: str) -> str:
         """Where the run can be looked at."""
         experiment = self.client.get_run(run_id).info.experiment_id
-        base = self.tracking_uri if self.tracking_uri.startswith("http") else "http://localhost:5000"
+        base = without_login(self.tracking_uri)[0] if _is_server(self.tracking_uri) else "http://localhost:5000"
         return f"{base.rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"
 
     def fail_run(self, dagster_run_id: str) -> int:
@@ -174,13 +187,25 @@ class MlflowTracking(dg.ConfigurableResource):
 
     def _make_schema(self) -> None:
         """Two processes that make the schema of a fresh database at once both fail, so one goes first."""
-        if self.tracking_uri in PREPARED or self.tracking_uri.startswith(("http://", "https://")):
+        if self.tracking_uri in PREPARED or _is_server(self.tracking_uri):
             return
         from mlflow import MlflowClient
 
         with _alone(self.tracking_uri):
             MlflowClient(self.tracking_uri).search_experiments(max_results=1)
         PREPARED.add(self.tracking_uri)
+
+
+def signed_in(uri: str) -> str:
+    """``uri`` as MLflow may know, print and store it: user and password go into the variables that it has for them."""
+    clean, user, password = without_login(uri) if _is_server(uri) else (uri, None, None)
+    if user is not None:
+        os.environ.update(MLFLOW_TRACKING_USERNAME=user, MLFLOW_TRACKING_PASSWORD=password or "")
+    return clean
+
+
+def _is_server(uri: str) -> bool:
+    return uri.startswith(("http://", "https://"))
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlops_assets.storage.options import fsspec_options
 from mlops_assets.storage.records import RecordStore
 
 if TYPE_CHECKING:
@@ -25,10 +26,10 @@ class Storage:
 
     root: str
     """Local path or fsspec URL, such as ``s3://bucket/prefix``."""
-    database_url: str
+    database_url: str = field(repr=False)
     """SQLAlchemy URL of the records and the ledger."""
-    options: dict[str, str] = field(default_factory=dict)
-    """Passed to fsspec and to Delta Lake (credentials by environment are the usual way)."""
+    options: dict[str, str] = field(default_factory=dict, repr=False)
+    """Delta Lake's storage options (credentials by environment are the usual way)."""
 
     @classmethod
     def local(cls, folder: str | Path) -> "Storage":
@@ -46,7 +47,7 @@ class Storage:
         """The fsspec filesystem of ``root``."""
         import fsspec
 
-        return fsspec.core.url_to_fs(self.root, **self.options)[0]
+        return fsspec.core.url_to_fs(self.root, **fsspec_options(self.root, self.options))[0]
 
     def landing(self, system: str) -> str:
         """URL of the landing zone: the one ingestion boundary of ``system``."""
