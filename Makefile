@@ -1,9 +1,12 @@
-# Everything a person or CI runs. `make demo` on a fresh machine needs Python 3.11 with pip, make and git.
+# Everything a person or CI runs. `make demo` on a fresh machine needs Python 3.11 to 3.13 with pip, make and git.
+# `make demo WITHOUT=torch` leaves PyTorch out, which only systems with a model of torch's need.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 SYSTEM ?= wine_quality
 NAME ?= all
+WITHOUT ?= nothing
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 export DAGSTER_HOME ?= $(CURDIR)/.mlops
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -16,10 +19,10 @@ demo: $(VENV)/installed
 	@$(BIN)/mlops run $(SYSTEM)
 	@$(BIN)/mlops report $(SYSTEM)
 
-test: $(VENV)/installed
+test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=40
 
-soak: $(VENV)/installed
+soak: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --soak $(NAME) --soak-page docs/soak.md
 
 ui: $(VENV)/installed
@@ -30,20 +33,21 @@ ui: $(VENV)/installed
 	  --host 127.0.0.1 --port 5000 & \
 	$(BIN)/dagster dev -w workspace.yaml --host 127.0.0.1 --port 3000
 
-lint: $(VENV)/installed
+lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/vermin --quiet --no-tips -t=3.11- --violations mlops_assets mlops_assets_tests benchmarks
 	$(BIN)/pyright
 	$(BIN)/python -m pytest -q mlops_assets_tests/test_house.py
 	$(BIN)/mlops doctor --declarations
 	@$(BIN)/mlops instance > /dev/null
 	$(BIN)/dg check defs
 
-format: $(VENV)/installed
+format: $(VENV)/installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/installed
+bench: $(VENV)/installed-dev
 	$(BIN)/python -m benchmarks
 
 clean:
@@ -51,5 +55,12 @@ clean:
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(PIP) --no-deps -e .
+	$(BIN)/python -c 'from importlib.metadata import requires; print(*requires("mlops-assets"), sep="\n")' \
+	  | grep -v -e 'extra ==' -e '^$(WITHOUT)\b' > $(VENV)/requirements.txt
+	$(PIP) -r $(VENV)/requirements.txt
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(PIP) -e '.[dev]'
 	@touch $@

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
+import mlops_assets.defs
 from mlops_assets.automation.failures import run_failures
 from mlops_assets.declaration.plain_yaml import read_plain
 from mlops_assets.declaration.reading import SHIPPED, declared_systems, read_declaration
@@ -64,7 +65,8 @@ def _shipped_systems(settings: Settings, shared: dg.Definitions) -> Iterator[dg.
     try:
         for path in paths:
             read_plain(path)
-        tree = dg.load_from_defs_folder(path_within_project=SHIPPED.parent)
+        # Not load_from_defs_folder: that looks for a pyproject.toml, and an installed package has none.
+        tree = dg.ComponentTree.from_module(mlops_assets.defs, project_root=SHIPPED.parents[1]).build_defs()
         if not settings.strict:
             _resolve(tree, shared)
     except Exception:

@@ -17,7 +17,7 @@ hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")
 
 REPOSITORY = Path(__file__).parents[1]
-pytest_plugins = ["mlops_assets_tests.soak", "mlops_assets_tests.champions"]
+pytest_plugins = ["mlops_assets_tests.soak", "mlops_assets_tests.champions", "mlops_assets_tests.wheel"]
 
 
 @pytest.hookimpl(tryfirst=True)

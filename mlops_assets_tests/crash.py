@@ -21,7 +21,7 @@ CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
     [
         *("mlflow.sklearn", "mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store"),
-        *("alembic", "git", "sklearn.ensemble", "skl2onnx", "skops.io", "mlops_assets_tests.wine"),
+        *("alembic", "git", "sklearn.ensemble", "skl2onnx", "mlops_assets_tests.preloaded", "mlops_assets_tests.wine"),
     ]
 )
 PATIENCE = 120

@@ -18,6 +18,7 @@ NAMES = {
     "kills": "processes killed, raced, or cut off from MLflow, at every moment of the line",
     "rates": "how often a method errs where the truth is known, with all repeats",
     "environments": "the same line under other settings, databases and commands",
+    "wheel": "the built wheel in an empty environment, and a wheel of every pinned library for later Pythons",
     "homes": "homes that earlier releases made: opened, verified, challenged, rolled back",
 }
 HEAD = """\

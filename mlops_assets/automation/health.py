@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from mlops_assets.declaration.base import EXTRAS
 from mlops_assets.declaration.reading import SHIPPED, declared_systems, read_declaration
 from mlops_assets.declaration.spec import SystemSpec
-from mlops_assets.errors import MlopsError
+from mlops_assets.errors import MissingExtra, MlopsError
 from mlops_assets.preflight import check_code
 from mlops_assets.resources.instance import prepare_instance
 from mlops_assets.resources.redaction import redacted
 from mlops_assets.resources.tracking import MlflowTracking
 from mlops_assets.settings import Settings
+from mlops_assets.storage.object_stores import missing_extras, require_libraries
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
 def _finding(subject: str, check: Callable[[], str], remedy: str) -> Finding:
     try:
         return Finding(subject, True, check())
+    except MissingExtra as error:
+        message, _, install = str(error).partition(" Remedy: ")
+        return Finding(subject, False, message, install)
     except Exception as error:
         return Finding(subject, False, redacted(f"{type(error).__name__}: {error}"), remedy)
 
@@ -59,6 +63,7 @@ def _records(settings: Settings) -> str:
 
 
 def _mlflow(settings: Settings) -> str:
+    require_libraries(settings.mlflow_artifacts or "")
     MlflowTracking(tracking_uri=settings.mlflow_uri, artifact_root=settings.mlflow_artifacts).ping()
     return f"{redacted(settings.mlflow_uri)} answers"
 
@@ -89,6 +94,7 @@ def _code(spec: SystemSpec) -> str:
 
 
 def _extras() -> Finding:
-    missing = sorted({extra for module, extra in EXTRAS.items() if importlib.util.find_spec(module) is None})
-    told = f"not installed: {', '.join(missing)}; no declared system needs them" if missing else "all installed"
+    missing = {extra for module, extra in EXTRAS.items() if importlib.util.find_spec(module) is None}
+    names = ", ".join(sorted({*missing, *missing_extras()}))
+    told = f"not installed: {names}; no setting and no declared system needs them" if names else "all installed"
     return Finding("extras", True, told)

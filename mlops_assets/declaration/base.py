@@ -24,7 +24,6 @@ EXTRAS = {
     "confluent_kafka": "kafka",
     "lightgbm": "boosters",
     "pymongo": "mongo",
-    "s3fs": "s3",
     "xgboost": "boosters",
 }
 

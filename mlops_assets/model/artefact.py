@@ -8,6 +8,7 @@ from mlops_assets.declaration.base import load_object, one_of
 from mlops_assets.errors import StorageError
 from mlops_assets.model.canonical_content import content_digest
 from mlops_assets.model.prediction import predict
+from mlops_assets.model.skops_format import skops_io
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,9 +58,7 @@ TRUSTED = frozenset(
 
 def dump(pipeline: "Pipeline", path: str | Path) -> None:
     """Write the fitted pipeline as a skops file."""
-    import skops.io
-
-    skops.io.dump(pipeline, path)
+    skops_io().dump(pipeline, path)
 
 
 def digest(path: str | Path) -> str:
@@ -73,8 +72,6 @@ def load(path: str | Path, expected_digest: str, declared: Sequence[str] = ()) -
     Raises:
         StorageError: if the content is another one, or holds a type that is not trusted. Nothing was built then.
     """
-    import skops.io
-
     data = Path(path).read_bytes()
     stored = content_digest(data)
     if stored != expected_digest:
@@ -82,7 +79,7 @@ def load(path: str | Path, expected_digest: str, declared: Sequence[str] = ()) -
             f"{str(path)!r} holds the artefact {stored}, not {expected_digest}. "
             "Remedy: restore the file that was logged, or materialise the model again."
         )
-    return skops.io.loads(data, trusted=_trusted(data, declared, str(path)))
+    return skops_io().loads(data, trusted=_trusted(data, declared, str(path)))
 
 
 def trusted_types(artefact: "Pipeline | str | Path", declared: Sequence[str] = ()) -> list[str]:
@@ -91,11 +88,9 @@ def trusted_types(artefact: "Pipeline | str | Path", declared: Sequence[str] = (
     Raises:
         StorageError: if one of them is neither on the platform's list nor declared.
     """
-    import skops.io
-
     if isinstance(artefact, (str, Path)):
         return _trusted(Path(artefact).read_bytes(), declared, str(artefact))
-    return _trusted(skops.io.dumps(artefact), declared, type(artefact[-1]).__name__)
+    return _trusted(skops_io().dumps(artefact), declared, type(artefact[-1]).__name__)
 
 
 def verify(
@@ -125,9 +120,7 @@ def _same_bits(stored: "np.ndarray | None", fitted: "np.ndarray | None") -> bool
 
 
 def _trusted(data: bytes, declared: Sequence[str], name: str) -> list[str]:
-    import skops.io
-
-    types = skops.io.get_untrusted_types(data=data)
+    types = skops_io().get_untrusted_types(data=data)
     foreign = set(types) - TRUSTED
     # The declared classes are imported only when the file holds something beyond the list.
     foreign -= {_type_name(path) for path in declared} if foreign else set()

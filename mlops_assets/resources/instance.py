@@ -5,16 +5,13 @@ from pathlib import Path
 
 import yaml
 
-from mlops_assets.errors import MlopsError
 from mlops_assets.settings import Settings
 
-TEMPLATE = Path(__file__).parents[2] / "dagster.yaml"
+TEMPLATE = Path(__file__).with_name("dagster.yaml")
 
 
 def prepare_instance(settings: Settings) -> Path:
     """Write ``dagster.yaml`` to the home folder if it is not there or not what the settings say; return the folder."""
-    if not TEMPLATE.exists():
-        raise MlopsError(f"{TEMPLATE} is missing. Remedy: run from a checkout, or set DAGSTER_HOME to an instance")
     text = instance_yaml(settings)
     target = settings.folder / "dagster.yaml"
     if not target.exists() or target.read_text(encoding="utf-8") != text:
@@ -26,7 +23,7 @@ def prepare_instance(settings: Settings) -> Path:
 
 
 def instance_yaml(settings: Settings) -> str:
-    """The repository's ``dagster.yaml``, with PostgreSQL as storage where a URL is set."""
+    """The ``dagster.yaml`` beside this module, with PostgreSQL as storage where a URL is set."""
     text = TEMPLATE.read_text(encoding="utf-8")
     if settings.dagster_postgres_url is None:
         return text

@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlops_assets.storage.object_stores import require_libraries
 from mlops_assets.storage.options import fsspec_options
 from mlops_assets.storage.records import RecordStore
 
@@ -44,9 +45,14 @@ class Storage:
 
     @cached_property
     def filesystem(self) -> "AbstractFileSystem":
-        """The fsspec filesystem of ``root``."""
+        """The fsspec filesystem of ``root``.
+
+        Raises:
+            MissingExtra: if ``root`` is an object store whose library is not installed.
+        """
         import fsspec
 
+        require_libraries(self.root)
         return fsspec.core.url_to_fs(self.root, **fsspec_options(self.root, self.options))[0]
 
     def landing(self, system: str) -> str:
