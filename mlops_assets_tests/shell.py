@@ -18,6 +18,8 @@ from mlops_assets.cli.app import console
 from mlops_assets_tests.platform import empty_mlflow
 
 WIDTH = 200
+INHERITED = {"MLOPS_SYSTEMS", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"}
+"""Variables that no command of a test inherits: MLflow exports the URI it was last given, that of another home."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Answer:
 
 
 class Shell:
-    """Commands with the same environment; ``MLOPS_SYSTEMS`` of the machine does not count."""
+    """Commands with the same environment; what the machine or an earlier command set does not count."""
 
     def __init__(self, home: Path, **environment: str) -> None:
         self.home = home
@@ -57,8 +59,8 @@ class Shell:
     def alone(self, *arguments: str) -> Answer:
         """Run the command in a process of its own."""
         environment = {**os.environ, **self.environment}
-        if "MLOPS_SYSTEMS" not in self.environment:
-            environment.pop("MLOPS_SYSTEMS", None)
+        for inherited in INHERITED - self.environment.keys():
+            environment.pop(inherited, None)
         command = [sys.executable, "-m", "mlops_assets", *arguments]
         ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
         return Answer(ended.returncode, ended.stdout, ended.stderr)
@@ -72,7 +74,8 @@ class Shell:
         return self._read(self.alone(*arguments, "--json"))
 
     def _enter(self, patch: pytest.MonkeyPatch, arguments: tuple[str, ...]) -> None:
-        patch.delenv("MLOPS_SYSTEMS", raising=False)
+        for inherited in INHERITED:
+            patch.delenv(inherited, raising=False)
         for name, value in self.environment.items():
             patch.setenv(name, value)
         patch.setattr(sys, "argv", ["mlops", *arguments])
