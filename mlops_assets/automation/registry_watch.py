@@ -8,7 +8,7 @@ from mlops_assets.asset import check_evaluation
 from mlops_assets.automation.state import default_status
 from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import MlopsError
-from mlops_assets.registry.aliases import Stray
+from mlops_assets.registry.aliases import MovedAlias
 from mlops_assets.registry.approval import approve
 from mlops_assets.registry.reconciliation import reconcile, verdict
 from mlops_assets.registry.session import RegistrySession
@@ -39,14 +39,14 @@ def registry_watch(spec: SystemSpec) -> dg.SensorDefinition:
     ) -> dg.SensorResult | dg.SkipReason:
         session = RegistrySession(spec, storage.open(), tracking, f"sensor {spec.name}_registry_watch")
         tracking.ping()
-        told = _approvals(session)
-        found = reconcile(session)
-        seen = verdict(session, found)
-        if found and context.cursor != seen.model_dump_json():
-            notification.send(_message(spec, found))
-        context.log.info(f"{seen.reason}. {' '.join(told)}")
+        answers = _approvals(session)
+        moved = reconcile(session)
+        seen = verdict(session, moved)
+        if moved and context.cursor != seen.model_dump_json():
+            notification.send(_message(spec, moved))
+        context.log.info(f"{seen.reason}. {' '.join(answers)}")
         if context.cursor == seen.model_dump_json():
-            return dg.SkipReason(" ".join([f"{seen.reason}.", *told]))
+            return dg.SkipReason(" ".join([f"{seen.reason}.", *answers]))
         return dg.SensorResult(asset_events=[check_evaluation(spec, "champion", seen)], cursor=seen.model_dump_json())
 
     return sensor
@@ -54,14 +54,14 @@ def registry_watch(spec: SystemSpec) -> dg.SensorDefinition:
 
 def _approvals(session: RegistrySession) -> list[str]:
     """Carry out, or refuse, what people have approved by tag since; the tag is taken off either way."""
-    told = []
+    answers = []
     for version in session.registry.versions():
         if (who := version.tags.get(APPROVED_TAG)) is None:
             continue
         number, reason = int(version.version), version.tags.get(APPROVAL_REASON_TAG, "")
-        told.append(_approved(session, number, who.strip()[:LONGEST_NAME], reason))
+        answers.append(_approved(session, number, who.strip()[:LONGEST_NAME], reason))
         session.registry.untag(number, APPROVED_TAG)
-    return told
+    return answers
 
 
 def _approved(session: RegistrySession, number: int, who: str, reason: str) -> str:
@@ -74,10 +74,10 @@ def _approved(session: RegistrySession, number: int, who: str, reason: str) -> s
     return f"Version {number} is champion, approved by {who}."
 
 
-def _message(spec: SystemSpec, found: list[Stray]) -> dict[str, object]:
+def _message(spec: SystemSpec, moved: list[MovedAlias]) -> dict[str, object]:
     return {
         "event": "alias_moved_by_hand",
         "system": spec.name,
-        "aliases": [vars(stray) for stray in found],
+        "aliases": [vars(alias) for alias in moved],
         "restored": spec.registry.moved_alias == "restore",
     }

@@ -23,16 +23,20 @@ class Aliases:
 
 
 @dataclass(frozen=True)
-class Stray:
-    """An alias that is not where the ledger put it."""
+class MovedAlias:
+    """An alias that is not where the ledger put it; None: on no version."""
 
     alias: str
-    found: int | None
+    observed: int | None
     due: int | None
 
     def __str__(self) -> str:
-        found, due = (f"version {one}" if one is not None else "no version" for one in (self.found, self.due))
-        return f"alias {self.alias!r} is on {found}, the ledger says {due}"
+        return f"alias {self.alias!r} is on {named(self.observed)}, the ledger says {named(self.due)}"
+
+
+def named(version: int | None) -> str:
+    """A version, or that there is none, in words."""
+    return "no version" if version is None else f"version {version}"
 
 
 def due(ledger: "Ledger", system: str, before: int | None = None) -> Aliases:
@@ -55,17 +59,17 @@ def settle(registry: "Registry", ledger: "Ledger") -> "Entry | None":
 
     That completes what was cut off between ledger and registry. Where two runs move an alias at once, the last one
     to do so looks again, so that it follows the ledger in the end. An alias that these entries do not concern stays
-    where it is, also where a hand put it: ``strays`` finds it.
+    where it is, also where a hand put it: ``moved_aliases`` finds it.
     """
     system = registry.system
     pending = ledger.undelivered(system)
     while pending is not None:
         first, last = pending
-        wanted = due(ledger, system)
+        required = due(ledger, system)
         between = [asdict(due(ledger, system, before=sequence)) for sequence in range(first, last + 1)]
         # A run that died may have moved an alias for one of these entries that another of them moves back.
-        _point(registry, {alias: to for alias, to in asdict(wanted).items() if {b[alias] for b in between} != {to}})
-        if due(ledger, system) == wanted:
+        _point(registry, {alias: to for alias, to in asdict(required).items() if {b[alias] for b in between} != {to}})
+        if due(ledger, system) == required:
             registry.note(*ledger.head(system))
             ledger.deliver(system, last)
             pending = ledger.undelivered(system)
@@ -74,13 +78,13 @@ def settle(registry: "Registry", ledger: "Ledger") -> "Entry | None":
     return ledger.champion(system)
 
 
-def strays(registry: "Registry", ledger: "Ledger") -> list[Stray]:
+def moved_aliases(registry: "Registry", ledger: "Ledger") -> list[MovedAlias]:
     """Aliases that are not where the ledger put them."""
-    found = registry.aliases()
+    observed = registry.aliases()
     return [
-        Stray(alias, found.get(alias), version)
+        MovedAlias(alias, observed.get(alias), version)
         for alias, version in asdict(due(ledger, registry.system)).items()
-        if found.get(alias) != version
+        if observed.get(alias) != version
     ]
 
 
@@ -89,10 +93,10 @@ def restore(registry: "Registry", ledger: "Ledger") -> None:
     _point(registry, asdict(due(ledger, registry.system)))
 
 
-def _point(registry: "Registry", wanted: dict[str, int | None]) -> None:
-    found = registry.aliases()
-    for alias, version in wanted.items():
-        if found.get(alias) != version:
+def _point(registry: "Registry", required: dict[str, int | None]) -> None:
+    observed = registry.aliases()
+    for alias, version in required.items():
+        if observed.get(alias) != version:
             registry.point(alias, version)
 
 

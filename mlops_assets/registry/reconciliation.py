@@ -1,45 +1,46 @@
 """Reconciliation: are the registry's aliases where the ledger put them?"""
 
-from mlops_assets.registry.aliases import Stray, restore, strays
+from mlops_assets.registry.aliases import MovedAlias, moved_aliases, named, restore
+from mlops_assets.registry.details_format import read_details
 from mlops_assets.registry.session import RegistrySession
 from mlops_assets.verdict import Verdict
 
 CHECK = "aliases_follow_ledger"
 
 
-def reconcile(session: RegistrySession) -> list[Stray]:
+def reconcile(session: RegistrySession) -> list[MovedAlias]:
     """Complete what was cut off, then write down every alias that a hand has moved, once; move it back if declared.
 
     Returns the aliases that were found astray, also those that were moved back.
     """
     session.settle()
-    found = strays(session.registry, session.ledger)
-    for stray in found:
-        if not _is_known(session, stray):
+    moved = moved_aliases(session.registry, session.ledger)
+    for alias in moved:
+        if not _is_known(session, alias):
             session.ledger.append(
-                session.entry("ungated", f"{stray}; it was moved without a gate", version=None, details=vars(stray))
+                session.entry("ungated", f"{alias}; it was moved without a gate", version=None, details=vars(alias))
             )
-    if found and session.spec.registry.moved_alias == "restore":
-        put_back(session, found)
-    return found
+    if moved and session.spec.registry.moved_alias == "restore":
+        put_back(session, moved)
+    return moved
 
 
-def put_back(session: RegistrySession, found: list[Stray]) -> None:
+def put_back(session: RegistrySession, moved: list[MovedAlias]) -> None:
     """Move every alias to where the ledger put it, and write that down."""
     restore(session.registry, session.ledger)
-    told = "; ".join(f"{stray.alias!r} is back on {_named(stray.due)}" for stray in found)
-    session.ledger.append(session.entry("restored", told))
+    reason = "; ".join(f"{alias.alias!r} is back on {named(alias.due)}" for alias in moved)
+    session.ledger.append(session.entry("restored", reason))
 
 
-def verdict(session: RegistrySession, found: list[Stray]) -> Verdict:
+def verdict(session: RegistrySession, moved: list[MovedAlias]) -> Verdict:
     """Whether the aliases follow the ledger now."""
-    astray = [] if session.spec.registry.moved_alias == "restore" else found
-    told = "; ".join(map(str, astray))
+    astray = [] if session.spec.registry.moved_alias == "restore" else moved
+    sentences = "; ".join(map(str, astray))
     return Verdict(
         name=CHECK,
         outcome="failed" if astray else "passed",
         severity="warn",
-        reason=f"{told}. Remedy: mlops aliases {session.system} --restore"
+        reason=f"{sentences}. Remedy: mlops aliases {session.system} --restore"
         if astray
         else "every alias is where the ledger put it",
         value=float(len(astray)),
@@ -47,16 +48,13 @@ def verdict(session: RegistrySession, found: list[Stray]) -> Verdict:
     )
 
 
-def _is_known(session: RegistrySession, stray: Stray) -> bool:
+def _is_known(session: RegistrySession, alias: MovedAlias) -> bool:
     """Whether this very move is in the ledger already, with nothing of that alias after it."""
     entries = session.ledger.entries(session.system, "ungated", "restored", "promoted", "rolled back")
     for entry in reversed(entries):
         if entry.event != "ungated":
             return False
-        if entry.details.get("alias") == stray.alias:
-            return entry.details == vars(stray)
+        details = read_details(entry)
+        if details.get("alias") == alias.alias:
+            return details == vars(alias)
     return False
-
-
-def _named(version: int | None) -> str:
-    return "no version" if version is None else f"version {version}"

@@ -68,6 +68,17 @@ def test_an_alias_moved_by_hand_is_marked_told_once_and_stays(session: RegistryS
     assert session.registry.champion() == 1, "marked, not moved back"
 
 
+def test_an_alias_that_an_earlier_release_wrote_down_is_not_written_down_again(
+    session: RegistrySession, spec: SystemSpec
+):
+    session.tracking.client.set_registered_model_alias(spec.name, "champion", "1")
+    details = {"alias": "champion", "found": 1, "due": 2}
+    session.ledger.append(session.entry("ungated", "it was moved without a gate", details=details))
+    assert not evaluation(tick(session, spec)).passed
+    (entry,) = session.ledger.entries(spec.name, "ungated")
+    assert (entry.details, entry.hash) == (details, entry.sealed()), "the ledger keeps what was written"
+
+
 def test_by_declaration_it_is_moved_back(session: RegistrySession, spec: SystemSpec, mailbox):
     url, received = mailbox
     strict = changed(spec, registry={**spec.registry.model_dump(), "moved_alias": "restore"})

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_assets.errors import StorageError
-from mlops_assets.registry.aliases import Aliases, due, restore, settle, strays
+from mlops_assets.registry.aliases import Aliases, due, moved_aliases, restore, settle
 from mlops_assets.registry.hash_chain import verify
 from mlops_assets.registry.ledger import Entry, Event, Ledger
 from mlops_assets.resources.model_registry import Registry
@@ -115,7 +115,7 @@ def test_after_any_history_and_any_deaths_the_next_start_ends_where_the_ledger_s
     settle(registry, ledger)
     assert due(ledger, registry.system) == expected(happened)
     assert registry.aliases() == held(expected(happened))
-    assert strays(registry, ledger) == []
+    assert moved_aliases(registry, ledger) == []
     assert ledger.undelivered(registry.system) is None
     assert verify(registry.system, ledger.chain(registry.system), registry.noted()).ok
 
@@ -130,10 +130,10 @@ def test_an_alias_that_a_hand_moved_is_astray_until_it_is_restored(tmp_path: Pat
     write(ledger, "registered", 3)
     settle(registry, ledger)
     assert registry.aliases() == {"champion": 1, "previous": 1, "challenger": 3}, "only what the entry concerns moves"
-    (stray,) = strays(registry, ledger)
-    assert str(stray) == "alias 'champion' is on version 1, the ledger says version 2"
+    (moved,) = moved_aliases(registry, ledger)
+    assert str(moved) == "alias 'champion' is on version 1, the ledger says version 2"
     restore(registry, ledger)
-    assert strays(registry, ledger) == []
+    assert moved_aliases(registry, ledger) == []
 
 
 def test_a_promotion_from_an_overtaken_view_is_refused(tmp_path: Path):
