@@ -22,8 +22,8 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=40
 
-soak: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --soak $(NAME) --soak-page docs/soak.md
+soak: $(VENV)/installed-dev # without the equals signs pytest takes the name for a path
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --soak=$(NAME) --soak-page=docs/soak.md
 
 ui: $(VENV)/installed
 	@$(BIN)/mlops instance > /dev/null

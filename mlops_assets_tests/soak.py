@@ -64,7 +64,7 @@ def _name(item: pytest.Item) -> str | None:
     return name
 
 
-@dataclass
+@dataclass(eq=False)  # pytest puts its plugins into sets
 class Page:
     """Collects what a soak run shows, and puts it in the place of what the page said of the same names and tests."""
 

@@ -28,8 +28,11 @@ def requirements(estimator: str) -> list[str]:
 
 
 def git_commit(folder: str | Path) -> str:
-    """The commit checked out in ``folder``, with ``+dirty`` when files differ from it; '' where there is none."""
-    commit = _git(folder, "rev-parse", "--verify", "HEAD")
+    """The commit checked out in ``folder``, with ``+dirty`` when files differ from it; '' where there is none.
+
+    A folder that the checkout around it does not hold has none: a package may be installed inside a project.
+    """
+    commit = _git(folder, "rev-parse", "--verify", "HEAD") if _git(folder, "ls-files") else ""
     return f"{commit}+dirty" if commit and _git(folder, "status", "--porcelain") else commit
 
 

@@ -50,6 +50,18 @@ def test_no_checkout_is_an_empty_commit(tmp_path, monkeypatch):
     assert git_commit(tmp_path) == ""
 
 
+def test_a_folder_that_the_checkout_around_it_does_not_hold_has_no_commit_of_its(tmp_path):
+    git(tmp_path, "init", "-q")
+    (tmp_path / ".gitignore").write_text(".venv\n")
+    git(tmp_path, "add", ".gitignore")
+    git(tmp_path, "commit", "-qm", "Somebody's project")
+    package = tmp_path / ".venv" / "mlops_assets"
+    package.mkdir(parents=True)
+    (package / "model.py").touch()
+    assert git_commit(package) == ""
+    assert git_commit(tmp_path) != ""
+
+
 def test_no_git_is_an_empty_commit(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert git_commit(tmp_path) == ""
