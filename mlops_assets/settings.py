@@ -3,6 +3,7 @@
 import getpass
 import os
 from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +14,8 @@ from mlops_assets.storage.storage import Storage
 
 Environment = Literal["local", "ci", "staging", "prod"]
 Executor = Literal["in_process", "multiprocess", "k8s"]
+UiRole = Literal["viewer", "trainer", "promoter", "admin"]
+Network = IPv4Network | IPv6Network
 
 
 class Settings(BaseSettings):
@@ -55,6 +58,22 @@ class Settings(BaseSettings):
     """PEM file of the key whose owner must have signed what ``mlops verify`` looks at. Default: no signature needed."""
     webserver_url: str = "http://localhost:3000"
     """Where people open the Dagster UI; linked from MLflow runs."""
+    ui_host: str = "127.0.0.1"
+    """Where ``mlops ui`` listens. Beyond loopback addresses it needs ``MLOPS_UI_TOKENS`` or ``MLOPS_UI_PROXIES``."""
+    ui_port: int = 3000
+    """Port of ``mlops ui``."""
+    ui_allowed_hosts: list[str] = []
+    """JSON list of names under which browsers may reach ``mlops ui``, beside localhost: ``["ml.example.com"]``."""
+    ui_tokens: dict[UiRole, SecretStr] = {}
+    """JSON object of a token for each role, at least 16 characters: sent as ``Authorization: Bearer``, or typed in."""
+    ui_proxies: list[Network] = []
+    """JSON list of addresses or networks of authenticating proxies, whose word on who asks is taken."""
+    ui_identity_header: str = "X-Forwarded-Email"
+    """Header in which such a proxy names the person; the default is oauth2-proxy's."""
+    ui_groups_header: str = "X-Forwarded-Groups"
+    """Header in which it lists the person's groups, separated by commas."""
+    ui_roles: dict[UiRole, list[str]] = {}
+    """JSON object of the people of each role, ``group:NAME`` for a group and ``*`` for everyone the proxy lets in."""
     webhook_url: SecretStr | None = None
     """Failed runs are posted here as JSON."""
     webhook_secret: SecretStr | None = None

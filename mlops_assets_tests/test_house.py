@@ -15,10 +15,11 @@ from mlops_assets.preflight import check_code
 PACKAGE = Path(__file__).parents[1] / "mlops_assets"
 LINE = ("dataset", "features", "model", "evaluation", "registry", "serving", "monitoring")
 """The stages, in the order in which data walks them."""
-AROUND = ("audit", "card", "drafting", "automation", "cli")
+AROUND = ("audit", "card", "drafting", "automation", "webserver", "cli")
 """Rooms that look at the line; no stage looks at them."""
 MAY_IMPORT_DAGSTER = ("automation", "resources")
 MAY_IMPORT_DAGSTER_FILES = ("asset.py", "component.py", "system.py", "definitions.py")
+MAY_IMPORT_DAGSTER_FACES = ("webserver/face.py",)
 UNSAFE = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "manager"}
 MOST_MODULES, MOST_AT_THE_TOP, MOST_LINES = 25, 10, 250
@@ -154,7 +155,8 @@ def _writing_calls(tree: ast.Module) -> Iterator[str]:
 
 def test_only_the_faces_import_dagster():
     def may(module: Module) -> bool:
-        return module.path.name in MAY_IMPORT_DAGSTER_FILES or module.room in MAY_IMPORT_DAGSTER
+        named = module.path.name in MAY_IMPORT_DAGSTER_FILES or str(module) in MAY_IMPORT_DAGSTER_FACES
+        return named or module.room in MAY_IMPORT_DAGSTER
 
     assert (
         offenders(

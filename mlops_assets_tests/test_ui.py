@@ -51,7 +51,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port = free_port()
     with (home / "ui.log").open("w") as log:
         ui = subprocess.Popen(
-            [sys.executable, "-m", "dagster", "dev", "-w", str(REPOSITORY / "workspace.yaml"), "-p", str(port)],
+            [sys.executable, "-m", "mlops_assets", "ui", "--port", str(port)],
             env=environment,
             cwd=REPOSITORY,
             stdout=log,

@@ -19,7 +19,7 @@ COMMANDS = (
     *(versions.versions, versions.compare),
     *(history.history, history.why, history.trace),
     *(verification.card, verification.verify, verification.sign),
-    *(installation.doctor, installation.instance),
+    *(installation.doctor, installation.instance, installation.ui),
 )
 """In the order in which ``mlops --help`` lists them."""
 

@@ -1,5 +1,6 @@
-"""Commands about this installation: doctor, instance."""
+"""Commands about this installation: doctor, instance, ui."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -37,3 +38,18 @@ def instance(as_json: Json = False) -> None:
 
     folder = prepare_instance(Settings())
     tell({"dagster_home": str(folder)}, as_json, str(folder))
+
+
+def ui(
+    host: Annotated[str | None, typer.Option(help="Where to listen; MLOPS_UI_HOST says the default.")] = None,
+    port: Annotated[int | None, typer.Option(help="MLOPS_UI_PORT says the default.")] = None,
+    daemon: Annotated[bool, typer.Option(help="Run the Dagster daemon beside it.")] = True,
+    workspace: Annotated[Path | None, typer.Option(help="A workspace.yaml instead of this package's code.")] = None,
+) -> None:
+    """Serve the Dagster UI behind a guard of host, origin, token or proxy, and roles; stop with Ctrl-C."""
+    from mlops_assets.webserver.face import Doors, serve
+
+    settings = Settings()
+    doors = Doors(host or settings.ui_host, port or settings.ui_port, daemon, workspace)
+    console.print(f"Dagster UI on http://{doors.host}:{doors.port}", soft_wrap=True)
+    serve(settings, doors)
