@@ -13,7 +13,7 @@ from mlops_assets.cli.tables import show, table, time
 if TYPE_CHECKING:
     from mlops_assets.registry.learner_comparison import Rematch
     from mlops_assets.registry.listing import Listed
-    from mlops_assets.registry.version_comparison import Confrontation
+    from mlops_assets.registry.version_comparison import VersionComparison
 
 Number = Annotated[int, typer.Argument(help="Number of a registered version.", show_default=False, min=1)]
 
@@ -43,11 +43,11 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Two registered versions side by side, and head to head on rows that neither was trained on."""
-    from mlops_assets.registry.version_comparison import confront
+    from mlops_assets.registry.version_comparison import compare_versions
 
     session, again = session_of(system), None
     with console.status(f"Comparing versions {first} and {second} …") as status:
-        confrontation = confront(session, first, second)
+        compared = compare_versions(session, first, second)
         if splits:
             from mlops_assets.registry.learner_comparison import rematch
 
@@ -56,25 +56,25 @@ def compare(
 
             again = rematch(session, first, second, splits, progress)
     if as_json:
-        comparison = confrontation.comparison.model_dump(mode="json") if confrontation.comparison else None
+        comparison = compared.comparison.model_dump(mode="json") if compared.comparison else None
         story = {
-            **vars(confrontation),
-            "lines": [asdict(line) for line in confrontation.lines],
+            **vars(compared),
+            "lines": [asdict(line) for line in compared.lines],
             "comparison": comparison,
         }
         anew = again and {**vars(again), "difference": asdict(again.difference)}
-        tell({**story, "splits": anew, "recommendation": confrontation.recommendation}, as_json)
+        tell({**story, "splits": anew, "recommendation": compared.recommendation}, as_json)
         return
-    console.print(_side_by_side(confrontation))
+    console.print(_side_by_side(compared))
     console.print("[dim]↑ higher is better, ↓ lower; ◂ the better value.[/]")
-    if not confrontation.same_rows:
+    if not compared.same_rows:
         console.print("The two reports are on different test rows: compare their values with care.", soft_wrap=True)
-    console.print(escape(_head_to_head(confrontation)), soft_wrap=True)
+    console.print(escape(_head_to_head(compared)), soft_wrap=True)
     if again is not None:
         console.print(escape(_over_splits(again)), soft_wrap=True)
-    for guard in confrontation.guards:
+    for guard in compared.guards:
         console.print(f"[red]✗[/] {escape(guard)}", soft_wrap=True)
-    console.print(f"[bold]{escape(confrontation.recommendation)}[/]", soft_wrap=True)
+    console.print(f"[bold]{escape(compared.recommendation)}[/]", soft_wrap=True)
 
 
 def _over_splits(again: "Rematch") -> str:
@@ -97,32 +97,32 @@ def _evidence(version: "Listed") -> str:
     return f"{metric}; gates: {gates}\n{data}"
 
 
-def _side_by_side(confrontation: "Confrontation") -> Table:
+def _side_by_side(compared: "VersionComparison") -> Table:
     from mlops_assets.metrics.formatting import figure, interval_text
 
-    lines = table("metric", f"version {confrontation.older}", f"version {confrontation.newer}")
-    for line in confrontation.lines:
+    lines = table("metric", f"version {compared.older}", f"version {compared.newer}")
+    for line in compared.lines:
         cells = [
             f"{figure(value)} {interval_text(interval)}"
             for value, interval in zip(line.values, line.intervals, strict=True)
         ]
         marked = [
             f"[green]{escape(cell)} ◂[/]" if line.better == number else escape(cell)
-            for number, cell in zip((confrontation.older, confrontation.newer), cells, strict=True)
+            for number, cell in zip((compared.older, compared.newer), cells, strict=True)
         ]
         lines.add_row(f"{line.metric} {'↑' if line.greater_is_better else '↓'}", *marked)
     return lines
 
 
-def _head_to_head(confrontation: "Confrontation") -> str:
-    comparison, older, newer = confrontation.comparison, confrontation.older, confrontation.newer
+def _head_to_head(compared: "VersionComparison") -> str:
+    comparison, older, newer = compared.comparison, compared.older, compared.newer
     if comparison is None:
-        return f"Not compared head to head: {confrontation.obstacle}."
+        return f"Not compared head to head: {compared.obstacle}."
     p = f", p = {comparison.p_value:.3g}" if comparison.p_value is not None else ""
     low, high = comparison.interval
     return (
         f"On {comparison.rows:,} rows that neither was trained on, by {comparison.metric}: "
         f"version {newer} has {comparison.challenger:.4g}, version {older} has {comparison.champion:.4g}, "
         f"difference {comparison.difference:+.4g} [{low:+.4g}, {high:+.4g}] ({comparison.test}{p}), "
-        f"margin {confrontation.margin:g}: {confrontation.standing}."
+        f"margin {compared.margin:g}: {compared.standing}."
     )

@@ -33,12 +33,12 @@ SIMPLER = 0.5
 
 
 @dataclass(frozen=True)
-class Guarded:
+class GuardResult:
     """What became of one guard."""
 
     name: str
     kept: bool
-    told: str
+    message: str
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Challenge:
     """Why nothing was compared."""
     needs_person: bool = False
     """Whether comparing again would not help: the champion cannot score these rows."""
-    guards: list[Guarded] = field(default_factory=list)
+    guards: list[GuardResult] = field(default_factory=list)
     fresher: bool = False
     """Whether the challenger's data landed later."""
     simpler: bool = False
@@ -81,14 +81,14 @@ class Contest:
             return self.pair.compare_cost(spec.registry.cost, spec.registry.method)
         return self.pair.compare(spec.primary_metric, spec.registry.method)
 
-    def guarded(self, guard: GuardSpec) -> "Guarded":
+    def guarded(self, guard: GuardSpec) -> "GuardResult":
         """Whether ``guard`` is kept; one that cannot be compared is not."""
         try:
             return self._measured(guard, guard.measure) if guard.measure else self._compared(guard, guard.metric or "")
         except NotEvaluated as error:
-            return Guarded(guard.name, False, f"{guard.name} was not compared: {error}")
+            return GuardResult(guard.name, False, f"{guard.name} was not compared: {error}")
 
-    def _compared(self, guard: GuardSpec, metric: str) -> "Guarded":
+    def _compared(self, guard: GuardSpec, metric: str) -> "GuardResult":
         spec = self.session.spec
         pair = self.pair if guard.slice is None else self.pair.take(_selected(self.rows, guard.slice))
         _require_rows(len(pair))
@@ -96,7 +96,7 @@ class Contest:
         decides = metric == spec.primary_metric and not spec.registry.cost
         comparison = pair.compare(metric, spec.registry.method if decides else "auto")
         low, high = comparison.interval
-        return Guarded(
+        return GuardResult(
             guard.name,
             low >= -guard.margin,
             f"{guard.name} {figure(comparison.challenger)} against {figure(comparison.champion)} on "
@@ -104,13 +104,13 @@ class Contest:
             f"margin {guard.margin:g}",
         )
 
-    def _measured(self, guard: GuardSpec, measure: str) -> "Guarded":
+    def _measured(self, guard: GuardSpec, measure: str) -> "GuardResult":
         ours, theirs = (own_report(self.session, each).measured(measure) for each in (self.challenger, self.champion))
         if ours is None or theirs is None:
             raise NotEvaluated(f"the report of {'this version' if ours is None else 'the champion'} has no value")
         worse = theirs - ours if better_of(measure) == "higher" else ours - theirs
         message = f"{guard.name} {figure(ours)} against {figure(theirs)}, at most {guard.margin:g} worse is allowed"
-        return Guarded(guard.name, worse <= guard.margin, message)
+        return GuardResult(guard.name, worse <= guard.margin, message)
 
 
 def challenge(session: "RegistrySession", challenger: RegisteredVersion, champion: RegisteredVersion) -> Challenge:

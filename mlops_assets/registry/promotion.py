@@ -66,15 +66,15 @@ def _judgement(
     declared = session.spec.registry
     by_person = declared.promotion_in(environment) == "approval"
     if in_force is None:
-        told = "the first registered version"
-        return Judgement("requested" if by_person else "promoted", told, "first")
+        decision = "requested" if by_person else "promoted"
+        return Judgement(decision, "the first registered version", "first")
     if in_force.version == challenger.version:
         return Judgement("promoted", "this version is the champion already", "not compared")
     if left := _rolled_back(session, challenger):
         return Judgement("kept", f"{left}. Remedy to promote it after all: mlops approve", "not compared")
     assert in_force.version is not None
-    found = challenge(session, challenger, session.version(in_force.version))
-    return judge(found, declared, by_person)
+    compared = challenge(session, challenger, session.version(in_force.version))
+    return judge(compared, declared, by_person)
 
 
 def _rolled_back(session: RegistrySession, challenger: RegisteredVersion) -> str:

@@ -32,7 +32,7 @@ class Judgement:
         kept: dict[str, Any] = {"standing": self.standing, "decision": self.decision}
         if self.challenge is None:
             return kept
-        kept |= {"rows_digest": self.challenge.rows_digest, "guards": [vars(one) for one in self.challenge.guards]}
+        kept |= {"rows_digest": self.challenge.rows_digest, "guards": [vars(guard) for guard in self.challenge.guards]}
         if self.comparison is None:
             return kept
         needed = self.comparison.rows_missing(margin)
@@ -44,8 +44,8 @@ def judge(challenge: Challenge, declared: "RegistrySpec", needs_approval: bool) 
     comparison = challenge.comparison
     if comparison is None:
         decision = "requested" if challenge.needs_person else "kept"
-        told = "a person must decide" if challenge.needs_person else "the champion stays"
-        return Judgement(decision, f"not compared, {told}: {challenge.obstacle}", "not compared", challenge)
+        what = "a person must decide" if challenge.needs_person else "the champion stays"
+        return Judgement(decision, f"not compared, {what}: {challenge.obstacle}", "not compared", challenge)
     standing = comparison.standing(declared.margin)
     low, high = comparison.interval
     reason = (
@@ -53,7 +53,7 @@ def judge(challenge: Challenge, declared: "RegistrySpec", needs_approval: bool) 
         f"{comparison.rows:,} rows, difference {comparison.difference:+.4g} [{low:+.4g}, {high:+.4g}] "
         f"({comparison.test}), margin {declared.margin:g}"
     )
-    broken = [guard.told for guard in challenge.guards if not guard.kept]
+    broken = [guard.message for guard in challenge.guards if not guard.kept]
     if not _earned(standing, challenge, declared):
         return Judgement("kept", f"{reason}{_wanting(comparison, challenge, declared)}", standing, challenge)
     if broken:

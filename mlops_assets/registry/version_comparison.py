@@ -1,4 +1,4 @@
-"""Confrontation: two registered versions side by side, and head to head on rows that neither was trained on."""
+"""Version comparison: two registered versions side by side, and head to head on rows that neither was trained on."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Line:
+class MetricPair:
     """One metric of both reports, each on its own test rows."""
 
     metric: str
@@ -29,13 +29,13 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Confrontation:
+class VersionComparison:
     """What can be said of a newer version against an older one."""
 
     system: str
     older: int
     newer: int
-    lines: list[Line]
+    lines: list[MetricPair]
     same_rows: bool
     """Whether both reports are on the same test rows."""
     obstacle: str
@@ -62,17 +62,17 @@ class Confrontation:
             "superior": f"Prefer version {self.newer}: it is better, with the whole interval above zero.",
             "non-inferior": f"Either will do: version {self.newer} is at most {self.margin:g} worse, the margin.",
             "inferior": f"Prefer version {self.older}: version {self.newer} is worse than the margin allows.",
-            "undecided": f"Stay with version {self.older}: these rows do not tell the two apart{self._wanted}.",
+            "undecided": f"Stay with version {self.older}: these rows do not tell the two apart{self._rows_needed}.",
         }[self.standing]
 
     @property
-    def _wanted(self) -> str:
+    def _rows_needed(self) -> str:
         if self.rows_missing is None:
             return ", nor would any number of rows"
         return f"; about {self.rows_missing:,} more labelled rows would"
 
 
-def confront(session: "RegistrySession", first: int, second: int) -> Confrontation:
+def compare_versions(session: "RegistrySession", first: int, second: int) -> VersionComparison:
     """Compare two registered versions, the one with the higher number as the challenger.
 
     Raises:
@@ -83,38 +83,38 @@ def confront(session: "RegistrySession", first: int, second: int) -> Confrontati
         raise SpecError(f"{session.system} version {first} cannot be compared with itself. Remedy: name two versions")
     older, newer = (session.version(number) for number in sorted((first, second)))
     reports = [own_report(session, version) for version in (older, newer)]
-    found = challenge(session, newer, older)
-    margin, comparison = session.spec.registry.margin, found.comparison
-    return Confrontation(
+    head_to_head = challenge(session, newer, older)
+    margin, comparison = session.spec.registry.margin, head_to_head.comparison
+    return VersionComparison(
         system=session.system,
         older=older.version,
         newer=newer.version,
         lines=_lines(older.version, newer.version, *reports),
         same_rows=older.features_digest == newer.features_digest,
-        obstacle=_obstacle(found, older.version, newer.version),
+        obstacle=_obstacle(head_to_head, older.version, newer.version),
         comparison=comparison,
         margin=margin,
         standing=comparison.standing(margin) if comparison else None,
         rows_missing=comparison.rows_missing(margin) if comparison else None,
-        rows_digest=found.rows_digest,
-        guards=[guard.told for guard in found.guards if not guard.kept],
+        rows_digest=head_to_head.rows_digest,
+        guards=[guard.message for guard in head_to_head.guards if not guard.kept],
     )
 
 
-def _lines(older: int, newer: int, first: "Report", second: "Report") -> list[Line]:
+def _lines(older: int, newer: int, first: "Report", second: "Report") -> list[MetricPair]:
     lines = []
     for name, info in METRICS.items():
-        one, other = first.metric(name), second.metric(name)
-        if one is None or other is None:
+        old, new = first.metric(name), second.metric(name)
+        if old is None or new is None:
             continue
         better = None
-        if one.value is not None and other.value is not None and one.value != other.value:
-            better = newer if (other.value > one.value) == info.greater_is_better else older
-        values, intervals = (one.value, other.value), (one.interval, other.interval)
-        lines.append(Line(name, info.greater_is_better, values, intervals, better))
+        if old.value is not None and new.value is not None and old.value != new.value:
+            better = newer if (new.value > old.value) == info.greater_is_better else older
+        values, intervals = (old.value, new.value), (old.interval, new.interval)
+        lines.append(MetricPair(name, info.greater_is_better, values, intervals, better))
     return lines
 
 
-def _obstacle(found: Challenge, older: int, newer: int) -> str:
-    """``found.obstacle`` in words that fit two versions of which none needs to be champion."""
-    return found.obstacle.replace(f"champion version {older}", f"version {older}")
+def _obstacle(challenge: Challenge, older: int, newer: int) -> str:
+    """``challenge.obstacle`` in words that fit two versions of which none needs to be champion."""
+    return challenge.obstacle.replace(f"champion version {older}", f"version {older}")

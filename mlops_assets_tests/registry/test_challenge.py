@@ -55,12 +55,12 @@ def test_guards_are_compared_on_the_same_rows_or_between_the_reports(session: Re
     found = challenged(session, guards=guards)
     assert found.comparison
     generous, measured, absent, unknown = found.guards
-    assert generous.kept and "log_loss" in generous.told and "margin 5" in generous.told
+    assert generous.kept and "log_loss" in generous.message and "margin 5" in generous.message
     (strict,) = challenged(session, (1, 2), guards=[{"metric": "log_loss", "margin": 0}]).guards
     assert not strict.kept, "with no margin only a superior challenger is surely not worse"
-    assert measured.kept and "at most 1 worse is allowed" in measured.told
-    assert not absent.kept and "the report of this version has no value" in absent.told
-    assert not unknown.kept and "carry no column 'alcohol'. Remedy: materialise the features again" in unknown.told
+    assert measured.kept and "at most 1 worse is allowed" in measured.message
+    assert not absent.kept and "the report of this version has no value" in absent.message
+    assert not unknown.kept and "carry no column 'alcohol'. Remedy: materialise the features again" in unknown.message
 
 
 def test_a_champion_that_cannot_score_the_rows_asks_for_a_person(session: RegistrySession):

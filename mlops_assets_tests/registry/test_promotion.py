@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mlops_assets.comparison.comparison import Comparison
-from mlops_assets.registry.challenge import Challenge, Guarded
+from mlops_assets.registry.challenge import Challenge, GuardResult
 from mlops_assets.registry.promotion_policy import Decision, judge
 from mlops_assets.registry.spec import RegistrySpec
 
@@ -54,7 +54,7 @@ def test_a_place_is_earned_on_declared_grounds(
 
 
 def test_a_broken_guard_keeps_the_champion_and_is_named():
-    guards = [Guarded("recall", True, "recall is fine"), Guarded("log_loss", False, "log_loss 0.5 against 0.4")]
+    guards = [GuardResult("recall", True, "recall is fine"), GuardResult("log_loss", False, "log_loss 0.5 against 0.4")]
     judgement = judge(Challenge(SUPERIOR, guards=guards), RegistrySpec(), needs_approval=False)
     assert judgement.decision == "kept"
     assert judgement.reason.endswith("but a guard is broken: log_loss 0.5 against 0.4")

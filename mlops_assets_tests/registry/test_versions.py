@@ -17,7 +17,7 @@ from mlops_assets.registry.listing import listing
 from mlops_assets.registry.provenance import features_of, model_of
 from mlops_assets.registry.rollback import roll_back
 from mlops_assets.registry.session import RegistrySession
-from mlops_assets.registry.version_comparison import Confrontation, confront
+from mlops_assets.registry.version_comparison import VersionComparison, compare_versions
 from mlops_assets_tests.platform import Platform
 
 
@@ -66,7 +66,7 @@ def test_an_archived_version_is_listed_as_such(session: RegistrySession):
 
 
 def test_two_versions_are_compared_on_rows_that_neither_was_trained_on(session: RegistrySession):
-    found = confront(session, 2, 1)
+    found = compare_versions(session, 2, 1)
     verdict = session.ledger.latest(session.system, "verdict", version=2)
     assert verdict is not None
     assert found.comparison is not None
@@ -90,7 +90,7 @@ def test_versions_that_share_too_few_rows_are_told_apart_by_their_reports_only(
     session: RegistrySession, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(challenge, "FEWEST_ROWS", 10_000)
-    found = confront(session, 1, 2)
+    found = compare_versions(session, 1, 2)
     assert (found.comparison, found.standing) == (None, None)
     assert found.lines
     assert found.recommendation.startswith("No recommendation: only ")
@@ -109,15 +109,15 @@ def test_versions_that_share_too_few_rows_are_told_apart_by_their_reports_only(
     ],
 )
 def test_the_recommendation_follows_from_the_standing(standing, missing, guards, told: str):
-    found = Confrontation("wine", 1, 2, [], True, "", None, 0.02, standing, missing, "", guards)
+    found = VersionComparison("wine", 1, 2, [], True, "", None, 0.02, standing, missing, "", guards)
     assert re.match(told, found.recommendation)
 
 
 def test_only_two_known_versions_are_compared(session: RegistrySession):
     with pytest.raises(SpecError, match="cannot be compared with itself"):
-        confront(session, 1, 1)
+        compare_versions(session, 1, 1)
     with pytest.raises(StorageError, match="no record of version 9"):
-        confront(session, 1, 9)
+        compare_versions(session, 1, 9)
 
 
 def test_the_commands_print_what_was_found(session: RegistrySession, home: Platform, monkeypatch: pytest.MonkeyPatch):
