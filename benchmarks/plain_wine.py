@@ -33,7 +33,8 @@ from mlops_assets.model.training import train
 from mlops_assets.model.version import ModelVersion
 from mlops_assets.preflight import check_code, declaration_digest
 from mlops_assets.registry.aliases import settle
-from mlops_assets.registry.ledger import Entry, Ledger
+from mlops_assets.registry.ledger import Ledger
+from mlops_assets.registry.ledger_entry import Entry
 from mlops_assets.registry.version import ChampionDecision, RegisteredVersion, require_own_report
 from mlops_assets.resources.mlflow_run import MlflowRun
 from mlops_assets.resources.model_registry import REPORT_TAG, Registry

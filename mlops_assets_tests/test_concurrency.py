@@ -11,7 +11,8 @@ import pytest
 
 from mlops_assets.features.table import write_features
 from mlops_assets.registry.aliases import settle
-from mlops_assets.registry.ledger import Entry, Ledger
+from mlops_assets.registry.ledger import Ledger
+from mlops_assets.registry.ledger_entry import Entry
 from mlops_assets.registry.promotion import _judgement
 from mlops_assets.resources.model_registry import REPORT_TAG, Registry
 from mlops_assets.storage.records import RecordStore

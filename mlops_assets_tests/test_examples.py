@@ -9,6 +9,7 @@ import pytest
 PUBLIC = {
     "mlops_assets.comparison.delong": ["delong"],
     "mlops_assets.comparison.mcnemar": ["mcnemar"],
+    "mlops_assets.comparison.pair": ["compare"],
     "mlops_assets.comparison.paired_bootstrap": ["paired_bootstrap"],
     "mlops_assets.dataset.ingestion": ["ingest"],
     "mlops_assets.dataset.landing": ["land"],

@@ -26,6 +26,10 @@ MOST_MODULES, MOST_AT_THE_TOP, MOST_LINES = 25, 10, 250
 WRITERS = {"append_once", "deliver", "log_artifact", "set_tag", "write_text", "write_bytes", "point", "register"}
 """Methods by which something of ours comes to be stored, beside ``append`` of records and ledger."""
 STORES = {"records", "ledger"}
+VAGUE = {"told", "found", "one", "wanted", "strays", "reigns", "guilty"}
+"""Words that say how a thing came about; a name says what the thing is."""
+READS_OLD_WORDS = {"registry/details_format.py"}
+"""Modules that read what earlier releases wrote, in their words."""
 
 
 @dataclass(frozen=True)
@@ -189,6 +193,29 @@ def test_nothing_imports_pickle():
 
 def test_module_names_say_something():
     assert [str(module) for module in modules().values() if module.path.stem in EMPTY_NAMES] == []
+
+
+def test_names_and_keys_say_what_a_thing_is():
+    looked_at = (module for module in modules().values() if str(module) not in READS_OLD_WORDS)
+    assert offenders({module: VAGUE.intersection(_names(module.tree)) for module in looked_at}) == []
+
+
+def _names(tree: ast.Module) -> Iterator[str]:
+    """Every identifier that a module defines or uses, and every string that may be a key."""
+    for node in ast.walk(tree):
+        for attribute in ("id", "attr", "arg", "name", "value"):
+            name = getattr(node, attribute, None)
+            if isinstance(name, str):
+                yield name.strip("_")
+
+
+def test_no_class_name_is_in_two_modules():
+    homes: dict[str, list[str]] = {}
+    for module in modules().values():
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.ClassDef):
+                homes.setdefault(node.name, []).append(str(module))
+    assert {name: places for name, places in homes.items() if len(places) > 1} == {}
 
 
 def test_no_room_is_crowded_and_no_module_is_long():

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from mlops_assets.registry.ledger import Entry, Event, Ledger
+from mlops_assets.registry.ledger import Ledger
+from mlops_assets.registry.ledger_entry import Entry, Event
 from mlops_assets.resources.tracking import MlflowTracking
 from mlops_assets.storage.records import RecordStore
 from mlops_assets_tests.crash import Child, command

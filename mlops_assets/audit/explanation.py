@@ -7,7 +7,8 @@ from typing import Literal
 from mlops_assets.audit.last_run import LastRun
 from mlops_assets.dataset.landing import pending_names
 from mlops_assets.registry.aliases import due
-from mlops_assets.registry.ledger import SUCCESSIONS, Entry, Event, moment
+from mlops_assets.registry.ledger import SUCCESSIONS, moment
+from mlops_assets.registry.ledger_entry import Entry, Event
 from mlops_assets.storage.records import Published
 from mlops_assets.storage.storage import Storage
 from mlops_assets.verdict import Verdict

@@ -10,7 +10,8 @@ from mlops_assets.registry.version import RegisteredVersion
 from mlops_assets.storage.records import Published
 
 if TYPE_CHECKING:
-    from mlops_assets.registry.ledger import Entry, Event, Ledger
+    from mlops_assets.registry.ledger import Ledger
+    from mlops_assets.registry.ledger_entry import Entry, Event
     from mlops_assets.storage.storage import Storage
 
 

@@ -7,7 +7,8 @@ from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
 from mlops_assets.evaluation.version import EvaluationReport
 from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model.version import ModelVersion
-from mlops_assets.registry.ledger import SUCCESSIONS, Entry, Event, Ledger
+from mlops_assets.registry.ledger import SUCCESSIONS, Ledger
+from mlops_assets.registry.ledger_entry import Entry, Event
 from mlops_assets.registry.version import RegisteredVersion
 from mlops_assets.storage.records import Published, R
 from mlops_assets.storage.storage import Storage

@@ -19,7 +19,7 @@ from mlops_assets.storage.object_stores import missing_extras, require_libraries
 
 
 @dataclass(frozen=True)
-class Finding:
+class HealthFinding:
     """One thing that was checked."""
 
     subject: str
@@ -28,7 +28,7 @@ class Finding:
     remedy: str = ""
 
 
-def examine(settings: Settings) -> Iterator[Finding]:
+def examine(settings: Settings) -> Iterator[HealthFinding]:
     """Check storage, records, MLflow, the Dagster instance, every declaration and the extras."""
     yield _finding("storage", lambda: _storage(settings), "set MLOPS_STORAGE to a place that can be written")
     yield _finding("records", lambda: _records(settings), "set MLOPS_DATABASE_URL to a reachable database")
@@ -38,14 +38,14 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _extras()
 
 
-def _finding(subject: str, check: Callable[[], str], remedy: str) -> Finding:
+def _finding(subject: str, check: Callable[[], str], remedy: str) -> HealthFinding:
     try:
-        return Finding(subject, True, check())
+        return HealthFinding(subject, True, check())
     except MissingExtra as error:
         message, _, install = str(error).partition(" Remedy: ")
-        return Finding(subject, False, message, install)
+        return HealthFinding(subject, False, message, install)
     except Exception as error:
-        return Finding(subject, False, redacted(f"{type(error).__name__}: {error}"), remedy)
+        return HealthFinding(subject, False, redacted(f"{type(error).__name__}: {error}"), remedy)
 
 
 def _storage(settings: Settings) -> str:
@@ -77,15 +77,15 @@ def _instance(settings: Settings) -> str:
         return f"{settings.folder} ({type(instance.run_storage).__name__})"
 
 
-def examine_declarations(settings: Settings) -> Iterator[Finding]:
+def examine_declarations(settings: Settings) -> Iterator[HealthFinding]:
     """Read every declaration and import the code it names."""
     folders = [SHIPPED, *settings.systems]
     for path in declared_systems(folders):
         try:
             spec = read_declaration(path, among=folders)
-            yield Finding(spec.name, True, _code(spec))
+            yield HealthFinding(spec.name, True, _code(spec))
         except MlopsError as error:
-            yield Finding(path.parent.name, False, str(error), f"mend {path}")
+            yield HealthFinding(path.parent.name, False, str(error), f"mend {path}")
 
 
 def _code(spec: SystemSpec) -> str:
@@ -93,8 +93,8 @@ def _code(spec: SystemSpec) -> str:
     return "declaration, functions and estimator are as they should be"
 
 
-def _extras() -> Finding:
+def _extras() -> HealthFinding:
     missing = {extra for module, extra in EXTRAS.items() if importlib.util.find_spec(module) is None}
     names = ", ".join(sorted({*missing, *missing_extras()}))
-    told = f"not installed: {names}; no setting and no declared system needs them" if names else "all installed"
-    return Finding("extras", True, told)
+    message = f"not installed: {names}; no setting and no declared system needs them" if names else "all installed"
+    return HealthFinding("extras", True, message)

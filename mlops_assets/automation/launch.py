@@ -59,8 +59,8 @@ def launch(settings: Settings, job: str) -> Iterator[Step | Ended]:
         for line in process.stdout:
             line = redacted(line)
             kept.write(line)
-            if found := EVENT.search(line):
-                yield Step(found[2].partition("__")[2] or found[2], found[3])
-            elif (found := REFUSAL.match(line) or BLOCKING.search(line)) and found[1] not in refusals:
-                refusals.append(found[1])
+            if event := EVENT.search(line):
+                yield Step(event[2].partition("__")[2] or event[2], event[3])
+            elif (refusal := REFUSAL.match(line) or BLOCKING.search(line)) and refusal[1] not in refusals:
+                refusals.append(refusal[1])
     yield Ended(process.returncode, log, tuple(refusals))

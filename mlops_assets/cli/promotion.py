@@ -6,7 +6,7 @@ import typer
 from rich.markup import escape
 
 from mlops_assets.cli.app import Json, System, console, session_of, tell
-from mlops_assets.registry.ledger import Entry
+from mlops_assets.registry.ledger_entry import Entry
 
 Version = Annotated[int, typer.Argument(help="Number of a registered version.", show_default=False, min=1)]
 Reason = Annotated[str, typer.Option(help="Why; the ledger keeps it.", show_default=False)]

@@ -12,7 +12,7 @@ from mlops_assets.errors import StorageError
 from mlops_assets.evaluation.version import EvaluationReport
 from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model.version import ModelVersion
-from mlops_assets.registry.ledger import Entry
+from mlops_assets.registry.ledger_entry import Entry
 from mlops_assets.registry.version import ChampionDecision, RegisteredVersion
 from mlops_assets.settings import Settings
 

@@ -12,7 +12,7 @@ from mlops_assets.errors import TrackingError
 from mlops_assets.settings import Settings
 
 if TYPE_CHECKING:
-    from mlops_assets.registry.hash_chain import Finding as ChainFinding
+    from mlops_assets.registry.hash_chain import ChainFinding
     from mlops_assets.registry.session import RegistrySession
     from mlops_assets.resources.tracking import MlflowTracking
 

@@ -83,7 +83,7 @@ def _without(atoms: Atoms, block: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """Weights, shape (chosen, a), of the rows outside each chosen block."""
 
     if atoms.group is None and atoms.of_row is not None:
-        sizes = [np.bincount(atoms.of_row[block == one], minlength=len(atoms.row)) for one in chosen]
+        sizes = [np.bincount(atoms.of_row[block == left_out], minlength=len(atoms.row)) for left_out in chosen]
         return atoms.size - np.stack(sizes)
     of_atom = block if atoms.group is None else block[atoms.group]
     return atoms.size * (of_atom != chosen[:, np.newaxis])

@@ -131,8 +131,8 @@ def compare(
 
     >>> truth = np.arange(100.0)
     >>> near, far = Predictions(truth + 1), Predictions(truth + np.tile([1, 2], 50))
-    >>> found = compare("mean_absolute_error", truth, near, far)
-    >>> found.standing(), found.difference
+    >>> comparison = compare("mean_absolute_error", truth, near, far)
+    >>> comparison.standing(), comparison.difference
     ('superior', 0.5)
     """
     pair = read_pair(METRICS[metric].task, truth, challenger, champion)

@@ -30,17 +30,17 @@ def corrected_resampled_t(
 
     if not 0 < test_share < 1:
         raise ValueError(f"test_share is {test_share}. Remedy: the test rows' share of all rows, between 0 and 1")
-    found = np.asarray(differences, dtype=np.float64)
-    if len(found) < 2 or not np.isfinite(found).all():
-        raise NotEvaluated(f"{NAME}: {len(found)} splits with finite differences are not enough, two are needed")
-    if (found == found[0]).all():
-        if found[0] != 0:
+    observed = np.asarray(differences, dtype=np.float64)
+    if len(observed) < 2 or not np.isfinite(observed).all():
+        raise NotEvaluated(f"{NAME}: {len(observed)} splits with finite differences are not enough, two are needed")
+    if (observed == observed[0]).all():
+        if observed[0] != 0:
             raise NotEvaluated(
-                f"{NAME}: all {len(found)} splits differ by {found[0]:g}, there is no spread to judge by"
+                f"{NAME}: all {len(observed)} splits differ by {observed[0]:g}, there is no spread to judge by"
             )
         return Difference(0.0, (0.0, 0.0), NAME, 0.0, 1.0, 0.0)
-    freedom, mean = len(found) - 1, float(found.mean())
-    error = math.sqrt((1 / len(found) + test_share / (1 - test_share)) * float(found.var(ddof=1)))
+    freedom, mean = len(observed) - 1, float(observed.mean())
+    error = math.sqrt((1 / len(observed) + test_share / (1 - test_share)) * float(observed.var(ddof=1)))
     half = float(t.isf((1 - confidence) / 2, freedom)) * error
     statistic = mean / error
     return Difference(

@@ -27,12 +27,12 @@ def dataset_asset(spec: SystemSpec, check_code: CodeCheck) -> dg.AssetsDefinitio
         from mlops_assets.dataset.checks import contract_verdict
         from mlops_assets.dataset.ingestion import ingest
 
-        store = storage.open()
+        opened = storage.open()
         with refusals():
             if not context.run.job_name.endswith("_ingestion"):
                 check_code(spec)
             ingestion = ingest(
-                store,
+                opened,
                 spec,
                 run_id=context.run.run_id,
                 on_progress=lambda file, rows: context.log.info(f"{file}: {rows} rows read"),
@@ -53,9 +53,9 @@ def dataset_asset(spec: SystemSpec, check_code: CodeCheck) -> dg.AssetsDefinitio
                 "newest_batch": dg.MetadataValue.timestamp(version.newest_landed_at),
                 "delta_version": version.table_version,
                 "digest": version.digest,
-                "profile": dg.MetadataValue.md(_profile(store, spec, version)),
+                "profile": dg.MetadataValue.md(_profile(opened, spec, version)),
                 "batches_of_this_run": dg.MetadataValue.md(_batches(ingestion.outcomes)),
-                "table": dg.MetadataValue.path(store.table(spec.name, "dataset")),
+                "table": dg.MetadataValue.path(opened.table(spec.name, "dataset")),
                 "target": spec.dataset.target,
             },
             check_results=check_results(spec, STAGE, [contract, *version.verdicts]),
@@ -95,12 +95,12 @@ def _schema(spec: SystemSpec) -> dg.TableSchema:
     )
 
 
-def _profile(store: Storage, spec: SystemSpec, version: DatasetVersion) -> str:
+def _profile(storage: Storage, spec: SystemSpec, version: DatasetVersion) -> str:
     from mlops_assets.dataset.profile import profile, to_markdown
     from mlops_assets.dataset.table import sample_dataset
 
     columns = list(spec.dataset.columns)
-    return to_markdown(profile(sample_dataset(store, version, columns), columns, rows=version.rows))
+    return to_markdown(profile(sample_dataset(storage, version, columns), columns, rows=version.rows))
 
 
 def _batches(outcomes: list[BatchOutcome]) -> str:

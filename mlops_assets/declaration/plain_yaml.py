@@ -154,7 +154,7 @@ class _Survey:
 
     def _size_of(self, event: "yaml.AliasEvent") -> int:
         if event.anchor not in self.sizes:
-            inside = any(one.anchor == event.anchor for one in self.open)
+            inside = any(node.anchor == event.anchor for node in self.open)
             self._refuse(event, f"alias *{event.anchor} {'stands inside itself' if inside else 'has no anchor'}")
         size = self.sizes[event.anchor]
         self.aliased += size

@@ -45,18 +45,18 @@ def evaluation_asset(spec: SystemSpec, predecessors: Predecessors) -> dg.AssetsD
         from mlops_assets.features.table import read_parts
         from mlops_assets.model.fitted_model import FittedModel
 
-        store = storage.open()
-        model = require(store, ModelVersion, spec.name, f"materialise {spec.name}/model")
+        opened = storage.open()
+        model = require(opened, ModelVersion, spec.name, f"materialise {spec.name}/model")
         with refusals(), TemporaryDirectory() as folder:
-            features = store.records.get(FeaturesVersion, spec.name, model.features_digest)
-            parts = read_parts(store, features)
+            features = opened.records.get(FeaturesVersion, spec.name, model.features_digest)
+            parts = read_parts(opened, features)
             with tracking.asset_run(context, experiment=spec.name) as run:
                 fitted = FittedModel.fetched(model, tracking.fetch, Path(folder))
                 subject = subject_of(spec, features, parts, fitted)
                 baselines = fitted.baseline_predictions(subject.inputs)
-                report = assess(subject, baselines, fitted.decision, predecessors(store, spec.name, model.digest))
+                report = assess(subject, baselines, fitted.decision, predecessors(opened, spec.name, model.digest))
                 record = publish_report(report, subject, model, MlflowRun(run.info.run_id), Path(folder))
-        store.records.append(record, context.run.run_id)
+        opened.records.append(record, context.run.run_id)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(record.digest),
             metadata=_metadata(report, record, tracking.run_url(record.mlflow_run_id)),

@@ -39,11 +39,11 @@ def features_asset(spec: SystemSpec, check_code: CodeCheck) -> dg.AssetsDefiniti
     def features(context: dg.AssetExecutionContext, storage: StorageResource) -> dg.MaterializeResult:
         from mlops_assets.features.building import build
 
-        store = storage.open()
-        dataset = require(store, DatasetVersion, spec.name, f"mlops land {spec.name}, then {spec.name}_ingestion")
+        opened = storage.open()
+        dataset = require(opened, DatasetVersion, spec.name, f"mlops land {spec.name}, then {spec.name}_ingestion")
         with refusals():
             check_code(spec)
-            version = build(store, spec, dataset, run_id=context.run.run_id)
+            version = build(opened, spec, dataset, run_id=context.run.run_id)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(version.digest),
             metadata={
@@ -57,7 +57,7 @@ def features_asset(spec: SystemSpec, check_code: CodeCheck) -> dg.AssetsDefiniti
                 "delta_version": version.table_version,
                 "digest": version.digest,
                 **versions(dataset=dataset.digest, dataset_delta_version=dataset.table_version),
-                "table": dg.MetadataValue.path(store.table(spec.name, "features")),
+                "table": dg.MetadataValue.path(opened.table(spec.name, "features")),
             },
             check_results=check_results(spec, STAGE, version.verdicts),
         )

@@ -40,8 +40,8 @@ def model_asset(spec: SystemSpec, check_code: CodeCheck) -> dg.AssetsDefinition:
         from mlops_assets.model.sanity_check import learned
         from mlops_assets.model.training import train
 
-        store = storage.open()
-        features = require(store, FeaturesVersion, spec.name, f"materialise {spec.name}/features")
+        opened = storage.open()
+        features = require(opened, FeaturesVersion, spec.name, f"materialise {spec.name}/features")
         with refusals(), TemporaryDirectory() as folder:
             check_code(spec)
             require_passed(
@@ -49,11 +49,11 @@ def model_asset(spec: SystemSpec, check_code: CodeCheck) -> dg.AssetsDefinition:
             )
             with tracking.asset_run(context, experiment=spec.name) as run:
                 context.log.info(f"Training on {features.rows['train']} rows")
-                parts = read_parts(store, features)
+                parts = read_parts(opened, features)
                 trained = train(spec, features, parts.train, parts.validation)
                 inputs = parts.test.loc[:, features.names]
                 version = publish_model(spec, features, trained, inputs, MlflowRun(run.info.run_id), Path(folder))
-        store.records.append(version, context.run.run_id)
+        opened.records.append(version, context.run.run_id)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(version.data_version),
             metadata=_metadata(version, tracking.run_url(version.mlflow_run_id)),

@@ -4,7 +4,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mlops_assets.registry.ledger import Entry, Event, Ledger
+    from mlops_assets.registry.ledger import Ledger
+    from mlops_assets.registry.ledger_entry import Entry, Event
     from mlops_assets.resources.model_registry import Registry
 
 

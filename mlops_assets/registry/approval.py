@@ -1,7 +1,7 @@
 """Approval: a person puts a version in the champion's place, or declines it."""
 
 from mlops_assets.errors import GateRefused
-from mlops_assets.registry.ledger import Entry
+from mlops_assets.registry.ledger_entry import Entry
 from mlops_assets.registry.promotion import require_admissible, succession
 from mlops_assets.registry.session import RegistrySession
 

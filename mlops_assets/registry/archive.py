@@ -9,7 +9,7 @@ def surplus(session: RegistrySession, keep: int) -> list[RegisteredVersion]:
     from mlops_assets.resources.model_registry import ARCHIVED_TAG
 
     needed = set(session.registry.aliases().values())
-    archived = {int(one.version) for one in session.registry.versions() if ARCHIVED_TAG in one.tags}
+    archived = {int(version.version) for version in session.registry.versions() if ARCHIVED_TAG in version.tags}
     open_ones = [version for version in session.versions() if version.version not in archived]
     return [version for version in open_ones[: max(0, len(open_ones) - keep)] if version.version not in needed]
 

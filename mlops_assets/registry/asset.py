@@ -91,7 +91,7 @@ def champion_asset(spec: SystemSpec) -> dg.AssetsDefinition:
         session.storage.records.append(decision, context.run.run_id)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(f"{spec.name}/{decision.champion}"),
-            metadata={**_told(decision), **versions(report_digest=challenger.digest, model=challenger.model_digest)},
+            metadata={**_outcome(decision), **versions(report_digest=challenger.digest, model=challenger.model_digest)},
             check_results=check_results(spec, CHAMPION, [aliases]),
         )
 
@@ -123,7 +123,7 @@ def _registered(session: RegistrySession, model: ModelVersion, report: Evaluatio
     return record
 
 
-def _told(decision: ChampionDecision) -> dict[str, str | int | float]:
+def _outcome(decision: ChampionDecision) -> dict[str, str | int | float]:
     seen = {
         "champion": decision.champion,
         "challenger": decision.version,

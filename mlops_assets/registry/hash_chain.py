@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mlops_assets.registry.ledger import Entry
+from mlops_assets.registry.ledger_entry import Entry
 
 
 @dataclass(frozen=True)
-class Finding:
+class ChainFinding:
     """One system's chain, and the first thing wrong with it."""
 
     system: str
@@ -22,24 +22,23 @@ class Finding:
         return not self.broken
 
 
-def verify(system: str, entries: Iterable[Entry], anchor: tuple[int, str] | None = None) -> Finding:
+def verify(system: str, entries: Iterable[Entry], anchor: tuple[int, str] | None = None) -> ChainFinding:
     """Recompute every hash in order.
 
     ``anchor`` is a sequence number and hash that was noted outside the ledger: it shows entries taken off the end.
     """
     count, head, generation, seen = 0, "", 0, None
     for entry in entries:
-        told = _fault(entry, count, head, generation)
-        if told:
-            return Finding(system, count, head, told)
+        if fault := _fault(entry, count, head, generation):
+            return ChainFinding(system, count, head, fault)
         count, head = entry.sequence, entry.hash
         generation = entry.generation or generation
         if anchor and entry.sequence == anchor[0]:
             seen = entry.hash
     if anchor and seen != anchor[1]:
         what = "is missing" if seen is None else "is another one"
-        return Finding(system, count, head, f"entry {anchor[0]}, whose hash the registry noted, {what}")
-    return Finding(system, count, head)
+        return ChainFinding(system, count, head, f"entry {anchor[0]}, whose hash the registry noted, {what}")
+    return ChainFinding(system, count, head)
 
 
 def _fault(entry: Entry, count: int, head: str, generation: int) -> str:

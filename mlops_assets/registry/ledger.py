@@ -115,9 +115,10 @@ class Ledger:
 
         outbox = tables().outbox
         ends = sa.select(sa.func.min(outbox.c.sequence), sa.func.max(outbox.c.sequence))
+        ends = ends.where(outbox.c.system == system).group_by(outbox.c.system)
         with self._records.engine.connect() as connection:
-            first, last = connection.execute(ends.where(outbox.c.system == system)).one()
-        return None if first is None else (first, last)
+            row = connection.execute(ends).first()
+        return None if row is None else (row[0], row[1])
 
     def deliver(self, system: str, sequence: int) -> None:
         """Note that the registry's aliases have been seen to follow every entry up to ``sequence``."""

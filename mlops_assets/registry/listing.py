@@ -92,5 +92,5 @@ def _listed(session: "RegistrySession", version: "RegisteredVersion", state: Sta
 
 def _primary(session: "RegistrySession", report: EvaluationReport | None) -> MetricSummary | None:
     """The metric of the comparison; where a declared cost decides, the usual one of the task."""
-    wanted = session.spec.primary_metric
-    return next((metric for metric in report.metrics if metric.name == wanted), None) if report else None
+    primary = session.spec.primary_metric
+    return next((metric for metric in report.metrics if metric.name == primary), None) if report else None

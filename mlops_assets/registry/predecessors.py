@@ -8,11 +8,11 @@ from mlops_assets.storage.storage import Storage
 
 def predecessors(storage: Storage, system: str, model_digest: str) -> list[Predecessor]:
     """Every champion before this model was one first, oldest first; so a second look at a champion sees the same."""
-    found = []
+    champions = []
     for entry in Ledger(storage.records).entries(system, "promoted", "rolled back"):
         if entry.model_digest == model_digest:
             break
         report = storage.records.find(EvaluationReport, system, entry.report_digest)
         if report is not None and entry.version is not None:
-            found.append(Predecessor(entry.version, report.verdicts))
-    return found
+            champions.append(Predecessor(entry.version, report.verdicts))
+    return champions

@@ -3,7 +3,7 @@
 from mlops_assets.errors import GateRefused
 from mlops_assets.preflight import declaration_digest
 from mlops_assets.registry.challenge import challenge
-from mlops_assets.registry.ledger import Entry
+from mlops_assets.registry.ledger_entry import Entry
 from mlops_assets.registry.promotion_policy import Judgement, judge
 from mlops_assets.registry.provenance import model_of, passed_report
 from mlops_assets.registry.reconciliation import reconcile

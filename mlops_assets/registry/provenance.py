@@ -63,11 +63,11 @@ def _stored_report(session: RegistrySession, record: EvaluationReport) -> "Repor
     from mlops_assets.evaluation.report.report_format import read_report
 
     text = session.fetch(record.report_uri).read_bytes()
-    found = hashlib.sha256(text).hexdigest()
-    if found != record.digest:
+    computed = hashlib.sha256(text).hexdigest()
+    if computed != record.digest:
         raise StorageError(
-            f"The stored report of {record.system} model {record.model_digest[:12]} has digest {found[:12]}, recorded "
-            f"was {record.digest[:12]}: it was changed. Remedy: materialise evaluation again"
+            f"The stored report of {record.system} model {record.model_digest[:12]} has digest {computed[:12]}, "
+            f"recorded was {record.digest[:12]}: it was changed. Remedy: materialise evaluation again"
         )
     return read_report(text)
 
@@ -135,9 +135,9 @@ def require_unchanged(session: RegistrySession, version: RegisteredVersion) -> N
     path = fetched_artefact(session, version)
     if version.intervals_digest is not None:
         read_intervals(path.with_name(FILE), version.intervals_digest)
-    found = digest(path)
-    if found != version.model_digest:
+    computed = digest(path)
+    if computed != version.model_digest:
         raise StorageError(
-            f"{version.name} holds the artefact {found[:12]}, registered was {version.model_digest[:12]}. "
+            f"{version.name} holds the artefact {computed[:12]}, registered was {version.model_digest[:12]}. "
             "Remedy: restore the file, or choose another version"
         )

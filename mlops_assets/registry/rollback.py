@@ -1,7 +1,7 @@
 """Rollback: an earlier champion takes the place back, in one step."""
 
 from mlops_assets.errors import GateRefused
-from mlops_assets.registry.ledger import Entry
+from mlops_assets.registry.ledger_entry import Entry
 from mlops_assets.registry.promotion import succession
 from mlops_assets.registry.provenance import require_unchanged
 from mlops_assets.registry.session import RegistrySession

@@ -14,7 +14,8 @@ from mlops_assets.declaration.base import one_of
 from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import GateRefused, StorageError
 from mlops_assets.registry.aliases import settle
-from mlops_assets.registry.ledger import Entry, Event, Ledger
+from mlops_assets.registry.ledger import Ledger
+from mlops_assets.registry.ledger_entry import Entry, Event
 from mlops_assets.registry.version import RegisteredVersion
 from mlops_assets.resources.redaction import redacted
 from mlops_assets.storage.storage import Storage

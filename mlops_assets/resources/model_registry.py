@@ -51,8 +51,8 @@ class Registry:
     def version_of_report(self, digest: str) -> "MlflowVersion | None":
         """The first version whose report has this digest, or None."""
         query = f"name = '{self.system}' and tags.`{REPORT_TAG}` = '{digest}'"
-        found = self._client.search_model_versions(query)
-        return min(found, key=lambda version: int(version.version), default=None)
+        carriers = self._client.search_model_versions(query)
+        return min(carriers, key=lambda version: int(version.version), default=None)
 
     def version(self, number: int) -> "MlflowVersion":
         """One version.
@@ -69,8 +69,8 @@ class Registry:
 
     def versions(self) -> "list[MlflowVersion]":
         """Every version, oldest first."""
-        found = self._client.search_model_versions(f"name = '{self.system}'", max_results=10_000)
-        return sorted(found, key=lambda version: int(version.version))
+        registered = self._client.search_model_versions(f"name = '{self.system}'", max_results=10_000)
+        return sorted(registered, key=lambda version: int(version.version))
 
     def champion(self) -> int | None:
         """The version that carries the alias ``champion``, or None."""

@@ -63,8 +63,8 @@ def _redact(error: BaseException | None) -> None:
 
 def _known() -> set[str]:
     """Every secret that the environment holds, as it stands there and decoded."""
-    found = {secret for name, value in os.environ.items() for secret in _secrets(name, value)}
-    return {secret for secret in found if len(secret) >= SHORTEST}
+    secrets = {secret for name, value in os.environ.items() for secret in _secrets(name, value)}
+    return {secret for secret in secrets if len(secret) >= SHORTEST}
 
 
 def _secrets(name: str, value: str) -> Iterator[str]:

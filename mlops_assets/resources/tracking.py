@@ -137,8 +137,8 @@ class MlflowTracking(dg.ConfigurableResource):
         """Mark the MLflow runs of a crashed Dagster run FAILED; return how many."""
         client = self.client
         experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-        found = client.search_runs(experiments, f"tags.`{RUN_TAG}` = '{dagster_run_id}'") if experiments else []
-        unfinished = [run for run in found if run.info.status == "RUNNING" or run.data.tags.get(ROLE_TAG) == "run"]
+        runs = client.search_runs(experiments, f"tags.`{RUN_TAG}` = '{dagster_run_id}'") if experiments else []
+        unfinished = [run for run in runs if run.info.status == "RUNNING" or run.data.tags.get(ROLE_TAG) == "run"]
         for run in unfinished:
             client.set_terminated(run.info.run_id, "FAILED")
         return len(unfinished)
@@ -146,31 +146,31 @@ class MlflowTracking(dg.ConfigurableResource):
     def _experiment(self, client: "MlflowClient", name: str) -> str:
         from mlflow.exceptions import MlflowException
 
-        found = client.get_experiment_by_name(name)
-        if found is None:
+        experiment = client.get_experiment_by_name(name)
+        if experiment is None:
             location = f"{self.artifact_root.rstrip('/')}/{name}" if self.artifact_root else None
             try:
                 return client.create_experiment(name, artifact_location=location)
             except MlflowException:
-                found = client.get_experiment_by_name(name)  # another run made it in between
-                if found is None:
+                experiment = client.get_experiment_by_name(name)  # another run made it in between
+                if experiment is None:
                     raise
-        if found.lifecycle_stage != "active":
+        if experiment.lifecycle_stage != "active":
             raise TrackingError(
                 f"The MLflow experiment {name!r} is deleted. "
-                f"Remedy: mlflow experiments restore -x {found.experiment_id}"
+                f"Remedy: mlflow experiments restore -x {experiment.experiment_id}"
             )
-        return found.experiment_id
+        return experiment.experiment_id
 
     def _parent(self, client: "MlflowClient", context: dg.AssetExecutionContext, experiment_id: str) -> str:
-        found = client.search_runs(
+        parents = client.search_runs(
             [experiment_id],
             f"tags.`{RUN_TAG}` = '{context.run.run_id}' AND tags.`{ROLE_TAG}` = 'run'",
             order_by=["attributes.start_time ASC"],
             max_results=1,
         )
-        if found:
-            return found[0].info.run_id
+        if parents:
+            return parents[0].info.run_id
         run = client.create_run(experiment_id, run_name=context.run.job_name, tags=self._tags(context, role="run"))
         context.instance.add_run_tags(context.run.run_id, {"mlflow/run_id": run.info.run_id})
         return run.info.run_id

@@ -14,7 +14,8 @@ from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.evaluation.version import EvaluationReport
 from mlops_assets.model.version import ModelVersion
 from mlops_assets.registry import ledger as ledger_module
-from mlops_assets.registry.ledger import Entry, Event, Ledger, moment
+from mlops_assets.registry.ledger import Ledger, moment
+from mlops_assets.registry.ledger_entry import Entry, Event
 from mlops_assets.registry.reconciliation import reconcile
 from mlops_assets.registry.rollback import roll_back
 from mlops_assets.registry.session import RegistrySession

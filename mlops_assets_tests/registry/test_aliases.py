@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from mlops_assets.errors import StorageError
 from mlops_assets.registry.aliases import Aliases, due, moved_aliases, restore, settle
 from mlops_assets.registry.hash_chain import verify
-from mlops_assets.registry.ledger import Entry, Event, Ledger
+from mlops_assets.registry.ledger import Ledger
+from mlops_assets.registry.ledger_entry import Entry, Event
 from mlops_assets.resources.model_registry import Registry
 from mlops_assets.storage.records import RecordStore
 

@@ -3,6 +3,7 @@
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -10,8 +11,10 @@ import sqlalchemy as sa
 
 from mlops_assets.errors import StorageError
 from mlops_assets.registry import ledger as ledger_module
-from mlops_assets.registry.hash_chain import Finding, verify
-from mlops_assets.registry.ledger import Entry, Event, Ledger, moment
+from mlops_assets.registry.details_format import read_details
+from mlops_assets.registry.hash_chain import ChainFinding, verify
+from mlops_assets.registry.ledger import Ledger, moment
+from mlops_assets.registry.ledger_entry import Entry, Event
 from mlops_assets.storage.records import RecordStore
 from mlops_assets.storage.storage import Storage
 
@@ -33,7 +36,7 @@ def entry(version: int, event: Event = "promoted", generation: int | None = None
     )
 
 
-def changed(storage: Storage, statement: str) -> Finding:
+def changed(storage: Storage, statement: str) -> ChainFinding:
     """What verification finds after somebody ran ``statement`` on the database."""
     with storage.records.engine.begin() as connection:
         connection.execute(sa.text(statement))
@@ -61,6 +64,16 @@ def test_the_champion_is_the_last_promotion_and_history_stays(ledger: Ledger):
     ]
     assert ledger.systems() == ["other", "wine"]
     assert ledger.entries("wine")[0].details == {"difference": 0.1 + 0.2, "name": "ß"}
+
+
+def test_details_of_an_earlier_release_are_read_in_todays_words_and_stay_as_they_were_written(ledger: Ledger):
+    guard = {"name": "recall", "kept": False, "told": "recall 0.5 against 0.6"}
+    draft = replace(entry(4, "verdict"), details={"guards": [guard], "rows_digest": "f" * 64})
+    (written,) = ledger.append(draft)
+    assert read_details(written)["guards"] == [{"name": "recall", "kept": False, "message": guard["told"]}]
+    assert read_details(written)["rows_digest"] == "f" * 64
+    assert ledger.entries("wine")[-1].details == draft.details
+    assert verify("wine", ledger.chain("wine")).ok
 
 
 def test_the_champion_of_a_moment_in_the_past(ledger: Ledger):

@@ -10,7 +10,7 @@ from mlops_assets.registry.aliases import Aliases, due
 from mlops_assets.registry.approval import approve, decline
 from mlops_assets.registry.archive import archive
 from mlops_assets.registry.hash_chain import verify
-from mlops_assets.registry.ledger import Event
+from mlops_assets.registry.ledger_entry import Event
 from mlops_assets.registry.rollback import roll_back
 from mlops_assets.registry.session import RegistrySession
 from mlops_assets.registry.version import ChampionDecision
