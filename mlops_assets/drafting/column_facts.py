@@ -53,7 +53,7 @@ class ColumnFacts:
 
 
 @dataclass
-class ColumnTally:
+class ColumnScan:
     """What has been seen of one column so far."""
 
     name: str

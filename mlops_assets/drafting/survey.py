@@ -10,7 +10,7 @@ from mlops_assets.dataset.files import root_of
 from mlops_assets.dataset.reading.batch import read_batch
 from mlops_assets.dataset.reading.parsing import parsed
 from mlops_assets.dataset.spec import ColumnSpec, DatasetSpec, FormatSpec
-from mlops_assets.drafting.column_facts import ColumnFacts, ColumnTally
+from mlops_assets.drafting.column_facts import ColumnFacts, ColumnScan
 from mlops_assets.errors import LandingError
 
 if TYPE_CHECKING:
@@ -52,13 +52,13 @@ def survey(source: "str | Path") -> Survey:
         BatchRejected: if the platform would refuse it as a batch.
     """
     first = _Reading(source, FormatSpec())
-    tallies = first.read()
-    markers = sorted({text for tally in tallies.values() for text in tally.markers_among_numbers()})
+    scans = first.read()
+    markers = sorted({text for scan in scans.values() for text in scan.markers_among_numbers()})
     nulls = [*FormatSpec().null_values, *markers] if markers else None
     if nulls:
         first = _Reading(source, FormatSpec(null_values=nulls))
-        tallies = first.read()
-    facts = {name: tally.facts() for name, tally in tallies.items()}
+        scans = first.read()
+    facts = {name: scan.facts() for name, scan in scans.items()}
     typed = [parsed(first.sample[name], column.type) for name, column in facts.items() if column.type is not None]
     return Survey(first.name, first.rows, facts, pl.DataFrame(typed), first.unreadable, nulls)
 
@@ -73,19 +73,19 @@ class _Reading:
         self.sample = pl.DataFrame()
         self._stride = 1
 
-    def read(self) -> dict[str, ColumnTally]:
+    def read(self) -> dict[str, ColumnScan]:
         names = list(self._names())
         if not names:
             raise LandingError(f"{self.name!r} has no column with a usable name. Remedy: name the columns in line 1")
-        tallies = {name: ColumnTally(name) for name in names}
+        scans = {name: ColumnScan(name) for name in names}
         limit = max(SAMPLE_CELLS // len(names), FEWEST_SAMPLED)
         for chunk in read_batch(self.fs, self.path, _everything(names, self.form)).chunks:
             for name in names:
-                tallies[name].add(chunk[name])
+                scans[name].add(chunk[name])
             self._keep(chunk, limit)
         if not self.rows:
             raise LandingError(f"{self.name!r} has a header but no rows. Remedy: name a file with rows")
-        return tallies
+        return scans
 
     def _names(self) -> Iterator[str]:
         """Columns that a declaration can name; a declaration of nothing is told all of them as undeclared."""
