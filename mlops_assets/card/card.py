@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from mlops_assets.card import basis, findings
 from mlops_assets.card.annex import annex
-from mlops_assets.card.document import Block, CardTable, CardText, Cell, Facts, Missing, Part, Section, listed
+from mlops_assets.card.document import Block, CardPart, CardTable, CardText, Cell, Facts, Missing, Section, listed
 from mlops_assets.card.dossier import Dossier, dossier
 from mlops_assets.card.spec import CardSpec
 from mlops_assets.metrics.formatting import figure
@@ -36,7 +36,7 @@ PURPOSE = ("intended_use", "out_of_scope", "human_oversight", "risks", "provider
 USE = ("deployment", "instructions", "monitoring", "cybersecurity", "standards", "conformity")
 
 
-class Card(Part):
+class Card(CardPart):
     """One version's card; equal evidence gives equal cards."""
 
     system: str

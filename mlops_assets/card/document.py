@@ -12,13 +12,13 @@ Cell = str | int | float | None
 PERSON = "A person must write this"
 
 
-class Part(BaseModel):
+class CardPart(BaseModel):
     """Frozen, as JSON and on the page."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class CardText(Part):
+class CardText(CardPart):
     """A paragraph."""
 
     kind: Literal["text"] = "text"
@@ -27,7 +27,7 @@ class CardText(Part):
     """What stands in bold before it."""
 
 
-class Missing(Part):
+class Missing(CardPart):
     """A text that nobody has written yet."""
 
     kind: Literal["missing"] = "missing"
@@ -37,14 +37,14 @@ class Missing(Part):
     what: str
 
 
-class Facts(Part):
+class Facts(CardPart):
     """Names and values."""
 
     kind: Literal["facts"] = "facts"
     items: list[tuple[str, Cell]]
 
 
-class CardTable(Part):
+class CardTable(CardPart):
     """Rows under named columns; None is a dash."""
 
     kind: Literal["table"] = "table"
@@ -53,7 +53,7 @@ class CardTable(Part):
     rows: list[list[Cell]]
 
 
-class CardPoint(Part):
+class CardPoint(CardPart):
     """One thing that a rule asks for, and where it is answered."""
 
     number: str
@@ -68,7 +68,7 @@ class CardPoint(Part):
     """Declared texts that a person must still write."""
 
 
-class CardPoints(Part):
+class CardPoints(CardPart):
     """Every point of a rule."""
 
     kind: Literal["points"] = "points"
@@ -78,7 +78,7 @@ class CardPoints(Part):
 Block = CardText | Missing | Facts | CardTable | CardPoints
 
 
-class Section(Part):
+class Section(CardPart):
     """Blocks under a title."""
 
     title: str

@@ -12,7 +12,7 @@ from mlops_assets.metrics.bootstrap import CELLS_PER_CHUNK, Atoms
 if TYPE_CHECKING:
     from mlops_assets.metrics.intervals import Interval
 
-Measure = Callable[[np.ndarray], np.ndarray]
+WeightedStatistic = Callable[[np.ndarray], np.ndarray]
 """Row weights of shape (b, a) -> a number of each resample, shape (b,)."""
 
 MOST_BLOCKS = 200
@@ -63,7 +63,7 @@ def correct(replicates: np.ndarray, value: float, left_out: np.ndarray) -> Corre
     return Correction(float(norm.ppf(below)), float((influence**3).sum()) / (6 * spread**1.5))
 
 
-def jackknife(measure: Measure, atoms: Atoms, seed: int = 0) -> np.ndarray:
+def jackknife(measure: WeightedStatistic, atoms: Atoms, seed: int = 0) -> np.ndarray:
     """``measure`` of the rows without each block of rows (or groups) in turn, shape (blocks,).
 
     At most 200 blocks, filled at random: the acceleration is a skewness over the root of the number of rows, for which

@@ -9,7 +9,7 @@ from mlops_assets.comparison.comparison import Comparison
 from mlops_assets.comparison.cost import CostSpec, mean_cost, row_costs
 from mlops_assets.comparison.difference import Difference
 from mlops_assets.comparison.method import Method, metric_test, suited_method
-from mlops_assets.comparison.paired_bootstrap import Measure, paired_bootstrap
+from mlops_assets.comparison.paired_bootstrap import WeightedStatistic, paired_bootstrap
 from mlops_assets.declaration.base import Task
 from mlops_assets.errors import NotEvaluated
 from mlops_assets.metrics.bootstrap import STANDARD, Atoms, Bootstrap, atoms_of
@@ -56,7 +56,7 @@ class Pair:
             atoms = self._atoms(metric, by_label=METRICS[metric].needs == "labels")
             sign = 1 if METRICS[metric].greater_is_better else -1
             first, second = (statistic([metric], each.take(atoms.row)) for each in (self.challenger, self.champion))
-            measure: Measure = lambda weights: sign * (first(weights)[metric] - second(weights)[metric])  # noqa: E731
+            measure: WeightedStatistic = lambda weights: sign * (first(weights)[metric] - second(weights)[metric])  # noqa: E731
             difference = paired_bootstrap(metric, measure, atoms, sign * (ours - theirs), self.bootstrap, suited)
         return self._comparison(metric, (ours, theirs), difference)
 
@@ -71,7 +71,7 @@ class Pair:
         atoms = self._atoms("cost", by_label=True)
         saved = row_costs(self.champion, cost) - row_costs(self.challenger, cost)
         of_atom = saved[atoms.row]
-        measure: Measure = lambda weights: weights @ of_atom / weights.sum(axis=1)  # noqa: E731
+        measure: WeightedStatistic = lambda weights: weights @ of_atom / weights.sum(axis=1)  # noqa: E731
         difference = paired_bootstrap("cost", measure, atoms, float(saved.mean()), self.bootstrap, suited)
         return self._comparison("cost", (mean_cost(self.challenger, cost), mean_cost(self.champion, cost)), difference)
 

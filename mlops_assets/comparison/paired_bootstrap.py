@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from mlops_assets.comparison.bca import Correction, Measure, correct, jackknife
+from mlops_assets.comparison.bca import Correction, WeightedStatistic, correct, jackknife
 from mlops_assets.comparison.difference import Difference, quantile
 from mlops_assets.comparison.method import Method, enough_resamples
 from mlops_assets.errors import NotEvaluated
@@ -15,7 +15,7 @@ PERCENTILE, BCA = "paired bootstrap (percentile)", "paired bootstrap (BCa)"
 
 
 def paired_bootstrap(
-    name: str, measure: Measure, atoms: Atoms, value: float, bootstrap: Bootstrap, method: Method = "auto"
+    name: str, measure: WeightedStatistic, atoms: Atoms, value: float, bootstrap: Bootstrap, method: Method = "auto"
 ) -> Difference:
     """The interval of a difference whose value on the rows is ``value`` and on weighted rows ``measure``.
 

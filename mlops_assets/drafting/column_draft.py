@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 Role = Literal["target", "feature", "key", "group", "time", "excluded", "undeclared"]
-Attributes = dict[str, Any]
+DraftAttributes = dict[str, Any]
 """A declaration, or a part of it, as YAML holds it."""
 
 
@@ -14,7 +14,7 @@ class ColumnDraft:
 
     name: str
     role: Role
-    declared: Attributes = field(default_factory=dict)
+    declared: DraftAttributes = field(default_factory=dict)
     """Keys of its ColumnSpec."""
     why: str = ""
     categorical: bool = False

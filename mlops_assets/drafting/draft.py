@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from mlops_assets.declaration.base import Task
 from mlops_assets.declaration.spec import SystemSpec
-from mlops_assets.drafting.column_draft import Attributes, ColumnDraft
+from mlops_assets.drafting.column_draft import ColumnDraft, DraftAttributes
 from mlops_assets.drafting.rehearsal import FOREST, Quick, Rehearsal, quick_values, rehearse
 from mlops_assets.drafting.roles import draft_columns
 from mlops_assets.drafting.survey import Survey
@@ -27,7 +27,7 @@ class Draft:
     """A declaration that loads, and what a person should know of it."""
 
     spec: SystemSpec
-    attributes: Attributes
+    attributes: DraftAttributes
     """What the declaration says, in the order of its keys."""
     survey: Survey
     target: Target
@@ -87,7 +87,7 @@ def _require_points(survey: Survey) -> None:
 
 def _rehearsed(
     name: str, survey: Survey, target: Target, columns: list[ColumnDraft], owner: str | None
-) -> tuple[list[ColumnDraft], Rehearsal, Attributes]:
+) -> tuple[list[ColumnDraft], Rehearsal, DraftAttributes]:
     """Leave out what the platform's checks accuse, until they accuse nothing."""
     left = ROUNDS
     while True:
@@ -100,14 +100,16 @@ def _rehearsed(
         columns = [column.left_out(accused[column.name]) if column.name in accused else column for column in columns]
 
 
-def _with_features(attributes: Attributes, columns: list[ColumnDraft]) -> SystemSpec:
+def _with_features(attributes: DraftAttributes, columns: list[ColumnDraft]) -> SystemSpec:
     if not any(column.role == "feature" for column in columns):
         reasons = "; ".join(f"{c.name!r}: {c.why}" for c in columns if c.role != "target")
         raise SpecError(f"no column is left to make features from. {reasons}. Remedy: add columns to the file")
     return SystemSpec.model_validate(attributes)
 
 
-def _attributes(name: str, survey: Survey, target: Target, columns: list[ColumnDraft], owner: str | None) -> Attributes:
+def _attributes(
+    name: str, survey: Survey, target: Target, columns: list[ColumnDraft], owner: str | None
+) -> DraftAttributes:
     """The declaration in the order in which the shipped ones are written; what has its default is left out."""
     features = sum(column.role == "feature" for column in columns)
     return {
@@ -126,7 +128,7 @@ def _attributes(name: str, survey: Survey, target: Target, columns: list[ColumnD
     }
 
 
-def _dataset(survey: Survey, target: Target, columns: list[ColumnDraft]) -> Attributes:
+def _dataset(survey: Survey, target: Target, columns: list[ColumnDraft]) -> DraftAttributes:
     key = [column.name for column in columns if column.role == "key"]
     return {
         "target": target.name,
@@ -144,7 +146,7 @@ def _fewest(rows: int) -> int:
     return half // step * step
 
 
-def _features(target: Target, columns: list[ColumnDraft]) -> Attributes:
+def _features(target: Target, columns: list[ColumnDraft]) -> DraftAttributes:
     excluded = [column.name for column in columns if column.role == "excluded"]
     categorical = [column.name for column in columns if column.role == "feature" and column.categorical]
     group = next((column.name for column in columns if column.role == "group"), None)
@@ -162,7 +164,7 @@ def _features(target: Target, columns: list[ColumnDraft]) -> Attributes:
     }
 
 
-def _model(survey: Survey, target: Target, columns: list[ColumnDraft]) -> Attributes:
+def _model(survey: Survey, target: Target, columns: list[ColumnDraft]) -> DraftAttributes:
     log = {"target_transform": "log"} if target.log else {}
     wide = any(_categories(survey, column) > 20 for column in columns if column.role == "feature")
     rare = {"categorical": {"min_frequency": 10}} if wide else {}

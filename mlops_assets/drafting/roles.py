@@ -5,7 +5,7 @@ from dataclasses import replace
 import polars as pl
 
 from mlops_assets.dataset.reading.parsing import parsed
-from mlops_assets.drafting.column_draft import Attributes, ColumnDraft
+from mlops_assets.drafting.column_draft import ColumnDraft, DraftAttributes
 from mlops_assets.drafting.column_facts import YEARS, ColumnFacts
 from mlops_assets.drafting.column_names import hints
 from mlops_assets.drafting.ranges import bounds
@@ -46,7 +46,7 @@ def _target(survey: Survey, target: Target) -> ColumnDraft:
     return ColumnDraft(target.name, "target", declared, f"{target.task}: {target.why}")
 
 
-def _typed(facts: ColumnFacts, kind: str | None = None) -> Attributes:
+def _typed(facts: ColumnFacts, kind: str | None = None) -> DraftAttributes:
     return {"type": kind or facts.type, **({"nullable": True} if facts.missing else {})}
 
 
