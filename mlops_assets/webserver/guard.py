@@ -125,7 +125,7 @@ class Guard:
 
 
 def _sent(headers: Headers, body: bytes) -> Request:
-    kind = headers.one("content-type").partition(";")[0].strip().lower()
+    kind = headers.single("content-type").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise Refused(415, f"GraphQL is posted as application/json, not {kind!r}")
     try:

@@ -25,7 +25,7 @@ class Headers:
         key = name.lower().encode("latin-1")
         return [value.decode("latin-1") for header, value in self.raw if header.lower() == key]
 
-    def one(self, name: str) -> str:
+    def single(self, name: str) -> str:
         """The header, or "" where it is absent.
 
         Raises:
@@ -50,7 +50,7 @@ def require_allowed_host(headers: Headers, allowed: Collection[str]) -> None:
     Raises:
         Refused: naming the setting that allows it.
     """
-    host = headers.one("host").lower()
+    host = headers.single("host").lower()
     if host in allowed or _without_port(host) in {*LOOPBACK, *allowed}:
         return
     raise Refused(421, f"Host {host!r} is not served here. Remedy: add it to MLOPS_UI_ALLOWED_HOSTS")
@@ -65,13 +65,13 @@ def require_same_origin(headers: Headers, navigation: bool) -> None:
     Raises:
         Refused: if the page is not one of ours.
     """
-    origin, host = headers.one("origin").lower(), headers.one("host").lower()
+    origin, host = headers.single("origin").lower(), headers.single("host").lower()
     if origin and origin not in (f"http://{host}", f"https://{host}"):
         raise Refused(403, f"Origin {origin!r} is not this server, {host!r}")
-    site = headers.one("sec-fetch-site").lower()
+    site = headers.single("sec-fetch-site").lower()
     if site in ("", "same-origin", "none"):
         return
-    if navigation and headers.one("sec-fetch-mode").lower() == "navigate":
+    if navigation and headers.single("sec-fetch-mode").lower() == "navigate":
         return
     raise Refused(403, f"a page of another origin sent this ({site})")
 

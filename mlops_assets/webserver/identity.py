@@ -90,7 +90,7 @@ class Doorkeeper:
         return highest(same)
 
     def _by_token(self, headers: Headers) -> Person | None:
-        scheme, _, token = headers.one("authorization").partition(" ")
+        scheme, _, token = headers.single("authorization").partition(" ")
         role = self._role_of(token.strip()) if scheme.lower() == "bearer" else None
         return Person(f"token {role}", role) if role else None
 
@@ -109,10 +109,10 @@ class Doorkeeper:
         return hmac.new(self.tokens[role].encode(), f"session.{role}.{until}".encode(), hashlib.sha256).hexdigest()
 
     def _by_proxy(self, headers: Headers, peer: str) -> Person | None:
-        name = headers.one(self.identity_header).strip()
+        name = headers.single(self.identity_header).strip()
         if not name or not self._is_proxy(peer):
             return None
-        groups = {f"group:{group.strip()}" for group in headers.one(self.groups_header).split(",") if group.strip()}
+        groups = {f"group:{group.strip()}" for group in headers.single(self.groups_header).split(",") if group.strip()}
         known = {name, "*"} | groups
         having: list[UiRole] = [role for role, names in self.roles.items() if known & set(names)]
         role = highest(having)

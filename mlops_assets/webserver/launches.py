@@ -63,7 +63,7 @@ def _has_plain_tags(metadata: object) -> bool:
     tags = metadata.get("tags") or []
     tags = tags if isinstance(tags, list) else [tags]
     return set(_given(metadata)) <= {"tags"} and all(
-        isinstance(one, Mapping) and one.get("key") in TAGS for one in tags
+        isinstance(tag, Mapping) and tag.get("key") in TAGS for tag in tags
     )
 
 

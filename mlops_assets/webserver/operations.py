@@ -104,8 +104,8 @@ def _parsed(query: str) -> "DocumentNode":
 def _operation(document: "DocumentNode", name: str | None) -> "OperationDefinitionNode":
     from graphql import OperationDefinitionNode
 
-    operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
-    named = [one for one in operations if name is None or (one.name and one.name.value == name)]
+    operations = [operation for operation in document.definitions if isinstance(operation, OperationDefinitionNode)]
+    named = [operation for operation in operations if name is None or (operation.name and operation.name.value == name)]
     if len(named) != 1:
         raise Unreadable(f"{len(named)} operations of this document are called {name!r}; one must be")
     return named[0]
@@ -115,7 +115,11 @@ def _root_fields(document: "DocumentNode", operation: "OperationDefinitionNode")
     """Fields at the root, those of fragments too, and those that a directive may leave out."""
     from graphql import FragmentDefinitionNode
 
-    fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
+    fragments = {
+        fragment.name.value: fragment
+        for fragment in document.definitions
+        if isinstance(fragment, FragmentDefinitionNode)
+    }
     seen: set[str] = set()
 
     def fields(selection: "SelectionSetNode") -> "Iterator[FieldNode]":
@@ -140,10 +144,13 @@ def _call(field: "FieldNode", operation: "OperationDefinitionNode", variables: M
 
     known = {
         **{
-            one.variable.name.value: value_from_ast_untyped(one.default_value)
-            for one in operation.variable_definitions or ()
-            if one.default_value
+            variable.variable.name.value: value_from_ast_untyped(variable.default_value)
+            for variable in operation.variable_definitions or ()
+            if variable.default_value
         },
         **(variables or {}),
     }
-    return Call(field.name.value, {one.name.value: value_from_ast_untyped(one.value, known) for one in field.arguments})
+    return Call(
+        field.name.value,
+        {argument.name.value: value_from_ast_untyped(argument.value, known) for argument in field.arguments},
+    )
