@@ -22,9 +22,9 @@ pytest_plugins = ["mlops_assets_tests.soak", "mlops_assets_tests.champions", "ml
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """MLflow exports the tracking URI it was last given; the next test's child processes must not inherit it."""
-    for variable in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
-        os.environ.pop(variable, None)
+    """MLflow exports the server it was last given; the next test's child processes must not inherit it or its login."""
+    for name in ("TRACKING_URI", "REGISTRY_URI", "TRACKING_USERNAME", "TRACKING_PASSWORD"):
+        os.environ.pop(f"MLFLOW_{name}", None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

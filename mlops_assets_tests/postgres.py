@@ -45,21 +45,26 @@ class Postgres:
         self._run("createdb", "-h", str(self.folder), "-p", str(PORT), "-U", "postgres", name)
         return f"postgresql+psycopg2://postgres@/{name}?host={self.folder}&port={PORT}"
 
+    def dump(self, name: str) -> str:
+        """Everything that a database holds, as SQL."""
+        return self._run("pg_dump", "-h", str(self.folder), "-p", str(PORT), "-U", "postgres", "--inserts", name)
+
     @property
     def _data(self) -> str:
         return f"{self.folder}/data"
 
-    def _run(self, binary: str, *words: str) -> None:
+    def _run(self, binary: str, *words: str) -> str:
         as_postgres = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
         done = subprocess.run(
             [*as_postgres, str(self.binaries / binary), *words],
             cwd=self.folder,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if binary == "pg_dump" else subprocess.DEVNULL,  # a server keeps a pipe open
             stderr=subprocess.PIPE,
             text=True,
             timeout=60,
         )
         assert done.returncode == 0, f"{binary}: {done.stderr}"
+        return done.stdout or ""
 
 
 def _binaries() -> Path:

@@ -91,14 +91,11 @@ def test_dagsters_own_command_killed_is_made_good_by_mlops_run(folder: Path):
     assert (story["dataset"]["rows"], story["champion"]["version"]) == (2 * ROWS, 2)
 
 
-@pytest.mark.slow
+@pytest.mark.soak("kills")  # test_production.py holds the representative
 @pytest.mark.parametrize(
     ("stage", "moment"),
     [
-        pytest.param(
-            *("model", Moment("entering", MlflowRun.log_model)),
-            marks=pytest.mark.soak("kills"),
-        ),
+        ("model", Moment("entering", MlflowRun.log_model)),
         ("registered_version", Moment("entering", Registry.register)),
     ],
 )

@@ -18,6 +18,7 @@ from mlops_assets_tests.crash import Child, command
 from mlops_assets_tests.platform import Platform
 from mlops_assets_tests.postgres import Postgres
 from mlops_assets_tests.registry.test_ledger import race
+from mlops_assets_tests.seaweed import ObjectStore
 from mlops_assets_tests.wine import ROWS, WINE, spec
 
 AT_ONCE = 8
@@ -30,15 +31,29 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.mark.soak("environments")
-def test_the_lifecycle_runs_with_everything_on_postgresql(postgres: Postgres, tmp_path: Path):
+def test_the_lifecycle_runs_with_everything_on_postgresql_and_s3_without_a_server_of_mlflow(
+    postgres: Postgres, tmp_path: Path
+):
+    with ObjectStore.running(tmp_path) as store:
+        store.make_bucket("mlops")
+        run_everywhere_else(postgres, store, tmp_path / "home")
+
+
+def run_everywhere_else(postgres: Postgres, store: ObjectStore, home: Path) -> None:
+    """The line by databases, and buckets that the variables of AWS lead to: nothing but logs lies at home."""
     databases = {
         "MLOPS_DAGSTER_POSTGRES_URL": postgres.database("dagster"),
         "MLFLOW_TRACKING_URI": postgres.database("mlflow"),
         "MLOPS_DATABASE_URL": postgres.database("platform"),
     }
-    home, artefacts = tmp_path / "home", tmp_path / "artefacts"
-    places = {"DAGSTER_HOME": str(home), "MLFLOW_ARTIFACT_ROOT": str(artefacts)}
-    environment = {**databases, **places, "MLOPS_ENV": "staging", "MLOPS_EXECUTOR": "in_process"}
+    buckets = {"MLOPS_STORAGE": "s3://mlops/lake", "MLFLOW_ARTIFACT_ROOT": "s3://mlops/mlflow", **store.environment}
+    environment = {
+        **databases,
+        **buckets,
+        "DAGSTER_HOME": str(home),
+        "MLOPS_ENV": "staging",
+        "MLOPS_EXECUTOR": "in_process",
+    }
 
     def mlops(*words: str) -> dict:
         done = command(environment, "mlops_assets", *words, "--json")
@@ -58,7 +73,9 @@ def test_the_lifecycle_runs_with_everything_on_postgresql(postgres: Postgres, tm
     assert mlops("run", WINE)["ran"] is False
 
     assert list(home.rglob("*.db")) == []
-    assert list(artefacts.rglob("model.skops"))
+    stored = store.filesystem().find("mlops")
+    assert [name for name in stored if name.startswith("mlops/mlflow/") and name.endswith("model.skops")]
+    assert [name for name in stored if name.startswith(f"mlops/lake/tables/{WINE}/dataset/_delta_log/")]
     assert rows(databases["MLOPS_DAGSTER_POSTGRES_URL"], "SELECT status FROM runs") == [("SUCCESS",)]
     assert rows(databases["MLFLOW_TRACKING_URI"], "SELECT alias, version FROM registered_model_aliases") == [
         ("champion", 1)

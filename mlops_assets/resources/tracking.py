@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -104,18 +104,26 @@ class MlflowTracking(dg.ConfigurableResource):
         client = self.client
         experiment_id = self._experiment(client, experiment)
         parent = self._parent(client, context, experiment_id)
-        with self.answering():
-            try:
-                with mlflow.start_run(
+        try:
+            with (
+                self.answering(),
+                mlflow.start_run(
                     experiment_id=experiment_id,
                     run_name=context.asset_key.to_user_string(),
                     parent_run_id=parent,
                     nested=True,
                     tags=self._tags(context, role="asset") | {"dagster.asset": context.asset_key.to_user_string()},
-                ) as run:
-                    yield run
-            finally:
+                ) as run,
+            ):
+                yield run
+        except BaseException:
+            # The error is raised on; an MLflow that is gone cannot be told of it.
+            with suppress(TrackingError), self.answering():
+                self.ping()
                 self._settle(client, parent)
+            raise
+        with self.answering():
+            self._settle(client, parent)
 
     def fetch(self, uri: str, folder: Path) -> Path:
         """Download the artefact at ``uri`` (``runs:/…`` or ``models:/…``) below ``folder``."""
