@@ -1,4 +1,4 @@
-"""Why: what the last training came to, told along the line from landed files to champion."""
+"""Why: what the last training came to, explained along the line from landed files to champion."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Where a system stands: the newest record of every stage, told in one page."""
+"""Where a system stands: the newest record of every stage, on one page."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from mlops_assets.storage.records import Record
 from mlops_assets.storage.storage import Storage
 
 IN_FORCE = ("version", "previous", "generation", "event", "actor", "at", "reason")
-"""What is told of the promotion in force; a person may have changed it since the newest decision."""
+"""What is shown of the promotion in force; a person may have changed it since the newest decision."""
 STAGES = (DatasetVersion, FeaturesVersion, ModelVersion, EvaluationReport, RegisteredVersion, ChampionDecision)
 
 

@@ -67,7 +67,7 @@ def _approvals(session: RegistrySession) -> list[str]:
 def _approved(session: RegistrySession, number: int, who: str, reason: str) -> str:
     try:
         approve(replace(session, actor=who), number, reason)
-    except MlopsError as error:  # told to the person where they asked, and kept in the ledger
+    except MlopsError as error:  # said to the person where they asked, and kept in the ledger
         session.registry.tag(number, REFUSED_TAG, redacted(str(error))[:5000])
         return f"The approval of version {number} by {who} is refused: {error}."
     session.registry.untag(number, REFUSED_TAG)

@@ -1,4 +1,4 @@
-"""A new system: a declaration drafted from a file, written where there is none, and told."""
+"""A new system: a declaration drafted from a file, written where there is none, and explained."""
 
 import re
 import subprocess

@@ -88,7 +88,7 @@ class _Reading:
         return scans
 
     def _names(self) -> Iterator[str]:
-        """Columns that a declaration can name; a declaration of nothing is told all of them as undeclared."""
+        """Columns that a declaration can name; a declaration of nothing hears of all of them as undeclared."""
         for name in read_batch(self.fs, self.path, _everything([], self.form)).ignored:
             if name.startswith("unnamed column "):
                 self.unreadable[name] = "it has no name in the header"

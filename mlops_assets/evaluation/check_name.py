@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 LONGEST = 200
-"""Characters of a name; what is longer is cut and told apart by a digest."""
+"""Characters of a name; what is longer is cut and kept distinct by a digest."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_]")
 

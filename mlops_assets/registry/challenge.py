@@ -146,7 +146,7 @@ def challenge(session: "RegistrySession", challenger: RegisteredVersion, champio
 def _unseen_rows(session: "RegistrySession", ours: "FeaturesVersion", theirs: "FeaturesVersion") -> "pd.DataFrame":
     """The challenger's test rows without those that the champion saw in training or validation.
 
-    A row is known again by what it is, and by where it landed: what it is may be told by other columns meanwhile.
+    A row is known again by what it is, and by where it landed: other columns may say meanwhile what it is.
     """
     import pandas as pd
 

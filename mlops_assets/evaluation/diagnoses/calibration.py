@@ -20,7 +20,7 @@ FEWEST_ROWS = 30
 NULL_LEVEL = 0.95
 """Share of calibrated models whose calibration error stays at or below the null's bound."""
 STEPS = 100
-"""Steps within a bin up to which probabilities are told apart when labels are drawn."""
+"""Steps within a bin up to which probabilities are distinguished when labels are drawn."""
 
 
 class ReliabilityRow(Row):

@@ -8,7 +8,7 @@ from mlops_assets.evaluation.report.report import Report
 from mlops_assets.verdict import Outcome, Verdict
 
 MOST_REASONS = 9
-"""Gates that are told with their reason; the others stand in the table of gates."""
+"""Gates that are named with their reason; the others stand in the table of gates."""
 FEWEST_OPEN = 4
 """How many of them are kept for gates that were not evaluated."""
 MOST_NAMES = 10

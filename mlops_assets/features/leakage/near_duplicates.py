@@ -16,7 +16,7 @@ from mlops_assets.verdict import Verdict
 APART = 4.0
 """Distance, in tolerances, between rows that differ in a category or an empty cell."""
 FURTHEST = 1e9
-"""Tolerances from the mean beyond which rows are no longer told apart; a float64 still has six digits of one there."""
+"""Tolerances from the mean beyond which rows are not distinguished; a float64 still has six digits of one there."""
 ROUNDING = 1e-6
 """Share of a tolerance by which rounding may exceed it."""
 SHOWN = 5

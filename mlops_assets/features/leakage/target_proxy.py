@@ -29,9 +29,9 @@ FOLDS = 3
 TREES, LEAVES, RATE = 60, 15, 0.15
 """Size of the model, which several classes share, and its learning rate."""
 GROUPS = 5
-"""Classes that are told apart; further ones are dealt out among them."""
+"""Classes that are distinguished; further ones are dealt out among them."""
 CATEGORIES = 254
-"""Most frequent categories that are told apart; the rest is one."""
+"""Most frequent categories that are distinguished; the rest is one."""
 LARGEST = 1e30
 """Number that stands for infinity, which the model's quantiles cannot take."""
 TINY = 1e-12
