@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 
 import mlops_assets.defs
-from mlops_assets.automation.failures import run_failures
+from mlops_assets.automation.failures import run_failures, waiting_messages
 from mlops_assets.declaration.plain_yaml import read_plain
 from mlops_assets.declaration.reading import SHIPPED, declared_systems, read_declaration
 from mlops_assets.evaluation.check_name import mark_of
@@ -24,7 +24,8 @@ from mlops_assets.system import build_system, built
 def defs() -> dg.Definitions:
     """The code location."""
     settings = Settings()
-    shared = dg.Definitions(resources=resources(settings), executor=executor(settings), sensors=[run_failures()])
+    sensors = [run_failures(), waiting_messages()]
+    shared = dg.Definitions(resources=resources(settings), executor=executor(settings), sensors=sensors)
     further = (_system(path, settings, shared) for path in declared_systems(settings.systems))
     return dg.Definitions.merge(*_shipped_systems(settings, shared), *further, shared)
 
@@ -45,7 +46,9 @@ def resources(settings: Settings) -> dict[str, object]:
             webserver_url=settings.webserver_url,
         ),
         "notification": Notification(
-            webhook_url=_reference("MLOPS_WEBHOOK_URL", ""), webhook_secret=_reference("MLOPS_WEBHOOK_SECRET", "")
+            webhook_url=_reference("MLOPS_WEBHOOK_URL", ""),
+            webhook_secret=_reference("MLOPS_WEBHOOK_SECRET", ""),
+            private=settings.webhook_private,
         ),
     }
 

@@ -75,9 +75,11 @@ class Settings(BaseSettings):
     ui_roles: dict[UiRole, list[str]] = {}
     """JSON object of the people of each role, ``group:NAME`` for a group and ``*`` for everyone the proxy lets in."""
     webhook_url: SecretStr | None = None
-    """Failed runs are posted here as JSON."""
+    """Failed runs and aliases moved by hand are posted here as JSON, again and again until it answers with success."""
     webhook_secret: SecretStr | None = None
     """Key of the HMAC-SHA256 signature of posted messages."""
+    webhook_private: bool = False
+    """Whether the webhook may have a private or loopback address; else it is refused, whatever its name resolves to."""
 
     @cached_property
     def folder(self) -> Path:

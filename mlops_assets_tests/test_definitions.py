@@ -116,7 +116,7 @@ def test_schedules_and_sensors_start_by_themselves_only_on_a_shared_environment(
     repository = load().get_repository_def()
     statuses = [s.default_status.value for s in [*repository.schedule_defs, *repository.sensor_defs]]
     assert set(statuses) == {"RUNNING" if running else "STOPPED"}
-    assert len(statuses) == 13
+    assert len(statuses) == 14
     assert all(schedule.execution_timezone == "UTC" for schedule in repository.schedule_defs)
 
 

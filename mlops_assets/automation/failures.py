@@ -1,4 +1,4 @@
-"""What happens when a run fails: a structured log line, failed MLflow runs, and a message where one is configured."""
+"""What happens when a run fails: a structured log line, failed MLflow runs, and a message that waits to be taken."""
 
 import json
 import logging
@@ -8,6 +8,7 @@ import dagster as dg
 from mlops_assets.automation.state import default_status
 from mlops_assets.resources.notification import Notification
 from mlops_assets.resources.redaction import redacting
+from mlops_assets.resources.storage import StorageResource
 from mlops_assets.resources.tracking import MlflowTracking
 
 logger = logging.getLogger("mlops_assets.failures")
@@ -22,7 +23,12 @@ def run_failures() -> dg.SensorDefinition:
         default_status=default_status(dg.DefaultSensorStatus),
     )
     @redacting()
-    def sensor(context: dg.RunFailureSensorContext, tracking: MlflowTracking, notification: Notification) -> None:
+    def sensor(
+        context: dg.RunFailureSensorContext,
+        storage: StorageResource,
+        tracking: MlflowTracking,
+        notification: Notification,
+    ) -> None:
         run = context.dagster_run
         message = {
             "event": "run_failed",
@@ -35,6 +41,25 @@ def run_failures() -> dg.SensorDefinition:
         logger.error(json.dumps(message))
         if "mlflow/run_id" in run.tags:
             tracking.fail_run(run.run_id)
-        notification.send(message)
+        notification.send(storage.open(), message)
+
+    return sensor
+
+
+def waiting_messages() -> dg.SensorDefinition:
+    """The sensor that tries again what the webhook has not taken."""
+
+    @dg.sensor(
+        name="waiting_messages",
+        minimum_interval_seconds=60,
+        description="Posts the messages that wait for the webhook, with growing pauses.",
+        default_status=default_status(dg.DefaultSensorStatus),
+    )
+    @redacting()
+    def sensor(
+        context: dg.SensorEvaluationContext, storage: StorageResource, notification: Notification
+    ) -> dg.SkipReason:
+        delivery = notification.deliver(storage.open())
+        return dg.SkipReason(f"{delivery.delivered} messages delivered. {delivery.error}".strip())
 
     return sensor

@@ -15,6 +15,7 @@ from mlops_assets.resources.instance import prepare_instance
 from mlops_assets.resources.redaction import redacted
 from mlops_assets.resources.tracking import MlflowTracking
 from mlops_assets.settings import Settings
+from mlops_assets.storage.messages import Outbox
 from mlops_assets.storage.object_stores import missing_extras, require_libraries
 
 
@@ -34,6 +35,8 @@ def examine(settings: Settings) -> Iterator[HealthFinding]:
     yield _finding("records", lambda: _records(settings), "set MLOPS_DATABASE_URL to a reachable database")
     yield _finding("mlflow", lambda: _mlflow(settings), "start MLflow, or set MLFLOW_TRACKING_URI")
     yield _finding("dagster", lambda: _instance(settings), "set DAGSTER_HOME; 'mlops instance' writes dagster.yaml")
+    if settings.webhook_url:
+        yield _finding("webhook", lambda: _webhook(settings), "mend the receiver: what waits is sent when it answers")
     yield from examine_declarations(settings)
     yield _extras()
 
@@ -66,6 +69,15 @@ def _mlflow(settings: Settings) -> str:
     require_libraries(settings.mlflow_artifacts or "")
     MlflowTracking(tracking_uri=settings.mlflow_uri, artifact_root=settings.mlflow_artifacts).ping()
     return f"{redacted(settings.mlflow_uri)} answers"
+
+
+def _webhook(settings: Settings) -> str:
+    state = Outbox(settings.open_storage().records).waiting()
+    if state.error:
+        raise MlopsError(
+            f"{state.waiting} messages wait, {state.resting} of them for another to be taken: {state.error}"
+        )
+    return f"{state.waiting} messages wait"
 
 
 def _instance(settings: Settings) -> str:

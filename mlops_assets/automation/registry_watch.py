@@ -43,7 +43,7 @@ def registry_watch(spec: SystemSpec) -> dg.SensorDefinition:
         moved = reconcile(session)
         seen = verdict(session, moved)
         if moved and context.cursor != seen.model_dump_json():
-            notification.send(_message(spec, moved))
+            notification.send(session.storage, _message(spec, moved))
         context.log.info(f"{seen.reason}. {' '.join(answers)}")
         if context.cursor == seen.model_dump_json():
             return dg.SkipReason(" ".join([f"{seen.reason}.", *answers]))

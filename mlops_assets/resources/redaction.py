@@ -70,6 +70,8 @@ def _known() -> set[str]:
 def _secrets(name: str, value: str) -> Iterator[str]:
     if name == "MLOPS_STORAGE_OPTIONS":
         yield from _option_secrets(value)
+    elif name == "MLOPS_UI_TOKENS":
+        yield from _tokens(value)
     elif name == "MLOPS_WEBHOOK_URL":  # whoever knows the address may post to it
         yield from (value, urlsplit(value).path.strip("/"), urlsplit(value).query)
     elif _SECRET_NAME.search(name) and not _NO_SECRET.search(name):
@@ -86,6 +88,14 @@ def _option_secrets(value: str) -> Iterator[str]:
         return
     if isinstance(options, dict):
         yield from (str(secret) for name, secret in options.items() if _SECRET_NAME.search(name))
+
+
+def _tokens(value: str) -> Iterator[str]:
+    try:
+        tokens = json.loads(value)
+    except ValueError:
+        tokens = None
+    yield from map(str, tokens.values()) if isinstance(tokens, dict) else (value,)
 
 
 def _password(url: SplitResult) -> str | None:

@@ -9,7 +9,7 @@ from mlops_assets.storage.migrations import VERSION_TABLE
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, MetaData, Table
 
-HEAD = "0002"
+HEAD = "0003"
 """Revision that this release reads and writes: the last one in ``migrations/versions``."""
 LOCK = 0x6D6C6F7073
 """Key of the advisory lock under which a PostgreSQL database is changed."""
@@ -22,6 +22,7 @@ class Tables(NamedTuple):
     records: "Table"
     ledger: "Table"
     outbox: "Table"
+    messages: "Table"
 
 
 @cache
@@ -72,7 +73,17 @@ def tables() -> Tables:
         sa.Column("system", sa.String(128), primary_key=True),
         sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=False),
     )
-    return Tables(metadata, records, ledger, outbox)
+    messages = sa.Table(
+        "mlops_messages",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("body", sa.Text, nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("due_at", sa.Double),
+        sa.Column("error", sa.Text, nullable=False),
+        sa.Index("mlops_messages_due", "due_at"),
+    )
+    return Tables(metadata, records, ledger, outbox, messages)
 
 
 def prepare(engine: "Engine") -> None:

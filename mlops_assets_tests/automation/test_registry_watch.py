@@ -40,7 +40,7 @@ def tick(session: RegistrySession, spec: SystemSpec, url: str = "", cursor: str 
     resources = {
         "storage": StorageResource(root=session.storage.root, database_url=session.storage.database_url),
         "tracking": session.tracking,
-        "notification": Notification(webhook_url=url),
+        "notification": Notification(webhook_url=url, private=True),
     }
     context = dg.build_sensor_context(instance=dg.DagsterInstance.ephemeral(), resources=resources, cursor=cursor)
     return registry_watch(spec)(context)

@@ -130,7 +130,7 @@ def test_a_failed_run_is_one_line_of_json_a_failed_mlflow_run_and_a_message(
         dagster_instance=platform.instance,
         dagster_run=run,
         dagster_event=result.get_run_failure_event(),
-        resources={"tracking": platform.tracking, "notification": Notification()},
+        resources={**platform.resources, "notification": Notification()},
     ).for_run_failure()
     with caplog.at_level(logging.ERROR, logger="mlops_assets.failures"):
         run_failures()(context)

@@ -93,6 +93,12 @@ def test_no_object_shows_its_secrets():
     assert [repr(one) for one in shown if SECRET in repr(one) + str(one)] == []
 
 
+def test_tokens_of_the_ui_are_secrets(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MLOPS_UI_TOKENS", f'{{"admin": "{SECRET}"}}')
+    assert SECRET not in redacted(f"Bearer {SECRET}")
+    assert SECRET not in repr(Settings())
+
+
 def test_storage_options_are_secret_in_settings_and_a_reference_in_resources(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MLOPS_STORAGE_OPTIONS", f'{{"AWS_SECRET_ACCESS_KEY": "{SECRET}"}}')
     settings = Settings()
