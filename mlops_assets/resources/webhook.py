@@ -151,7 +151,7 @@ def is_public(address: str) -> bool:
     """Whether ``address`` belongs to the internet at large, also behind the forms that IPv6 has for IPv4.
 
     Example:
-        >>> [is_public(one) for one in ("8.8.8.8", "169.254.169.254", "::ffff:10.0.0.1", "64:ff9b::7f00:1")]
+        >>> [is_public(address) for address in ("8.8.8.8", "169.254.169.254", "::ffff:10.0.0.1", "64:ff9b::7f00:1")]
         [True, False, False, False]
     """
     parsed = _unwrapped(ip_address(address.partition("%")[0]))

@@ -92,7 +92,7 @@ def test_a_slow_receiver_holds_nobody_longer_than_the_limit(behaviour: Behaviour
         assert time.monotonic() - began < 2 * LIMIT
         assert seen, "it was asked"
     time.sleep(0.2)
-    workers = [one for one in threading.enumerate() if "run" in one.name and one.is_alive()]
+    workers = [thread for thread in threading.enumerate() if "run" in thread.name and thread.is_alive()]
     assert not workers and threading.active_count() <= before + 2, "the thread that waited has ended"
 
 
@@ -173,8 +173,8 @@ def resolve(monkeypatch: pytest.MonkeyPatch, addresses: Callable[[], list[str]])
 
     def getaddrinfo(host: str, port: int, *_: object, **__: object) -> list:
         return [
-            (socket.AF_INET6 if ":" in one else socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port))
-            for one in addresses()
+            (socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
+            for address in addresses()
         ]
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)

@@ -249,8 +249,8 @@ def test_a_mutation_in_a_fragment_under_another_name_is_seen(web: dict[str, Web]
     """As a viewer, who may not: the words ``mutation`` and ``launchRun`` alone prove nothing either way."""
     hidden = "mutation M { ...F } fragment F on Mutation { logTelemetry: launchRun"
     hidden += MUTATION.partition("launchRun")[2]
-    told = web["asking"].post({"query": hidden}, Authorization="Bearer viewer-0123456789abcdef")
-    assert (told.status_code, "launchRun is for the role" in told.text) == (403, True)
+    answer = web["asking"].post({"query": hidden}, Authorization="Bearer viewer-0123456789abcdef")
+    assert (answer.status_code, "launchRun is for the role" in answer.text) == (403, True)
     harmless = "{ version } # mutation { launchRun }"
     assert web["asking"].post({"query": harmless}, Authorization="Bearer viewer-0123456789abcdef").ok
     assert LAUNCH.startswith("mutation")

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from mlops_assets.storage.messages import Outbox
+from mlops_assets.storage.records import RecordStore
 from mlops_assets_tests.shell import Shell
 
 
@@ -103,9 +105,16 @@ def test_the_doctor_names_what_is_wrong_and_how_to_mend_it(tmp_path: Path):
         MLFLOW_TRACKING_URI="http://user:secret@127.0.0.1:9",
         MLOPS_STORAGE=str(blocked / "lake"),
         MLOPS_SYSTEMS=json.dumps([str(tmp_path / "mine")]),
+        MLOPS_WEBHOOK_URL="http://127.0.0.1:9/hook",
     )
+    shell.home.mkdir()
+    outbox = Outbox(RecordStore(f"sqlite:///{shell.home / 'platform.db'}"))
+    outbox.put("{}")
+    if message := outbox.claim():
+        outbox.failed(message, "the webhook redirects (302)")
     answer = shell.mlops("doctor")
     assert answer.returncode == 1
+    assert "1 messages wait" in answer.stdout and "the webhook redirects (302)" in answer.stdout
     for wanted in ("out of reach", "set MLFLOW_TRACKING_URI", "set MLOPS_STORAGE", "RandomForrest", "tiny"):
         assert wanted in answer.stdout
     assert "secret" not in answer.stdout + answer.stderr

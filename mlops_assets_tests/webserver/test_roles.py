@@ -101,16 +101,16 @@ def test_a_token_typed_in_is_a_session_that_cannot_be_made_up(web: Web):
     assert browser.get(web.url, timeout=30).ok
     role, until, seal = str(browser.cookies["mlops_ui"]).split(".")
     for forged in (f"admin.{until}.{seal}", f"{role}.9{until}.{seal}", f"{role}.{until}.", "admin", "a.b.c.d"):
-        told = web.post({"query": "{ version }"}, Cookie=f"mlops_ui={forged}")
-        assert told.status_code == 401, forged
+        answer = web.post({"query": "{ version }"}, Cookie=f"mlops_ui={forged}")
+        assert answer.status_code == 401, forged
     elsewhere = requests.post(login, data={"token": TOKENS["viewer"]}, headers={"Origin": "http://evil"}, timeout=30)
     assert elsewhere.status_code == 403
 
 
 def test_a_proxy_is_believed_by_its_address_alone_and_names_one_person(web: Web):
     """The test's own address is that of the trusted proxy."""
-    told = requests.post(f"{web.url}/graphql", json=RELOAD, headers={"X-Forwarded-For": "127.0.0.1"}, timeout=30)
-    assert told.status_code == 401
+    answer = requests.post(f"{web.url}/graphql", json=RELOAD, headers={"X-Forwarded-For": "127.0.0.1"}, timeout=30)
+    assert answer.status_code == 401
     settings = Settings(ui_proxies=["10.1.0.0/16"], ui_roles={"admin": ["*"]})  # type: ignore[arg-type]
     keeper = Doorkeeper.of(settings, "0.0.0.0")
     from mlops_assets.webserver.headers import Headers, Refused
