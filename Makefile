@@ -36,7 +36,7 @@ ui: $(VENV)/installed
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/vermin --quiet --no-tips -t=3.11- --violations mlops_assets mlops_assets_tests benchmarks
+	$(BIN)/vermin --quiet --no-tips --exclude str.decode -t=3.11- --violations mlops_assets mlops_assets_tests benchmarks
 	$(BIN)/pyright
 	$(BIN)/python -m pytest -q mlops_assets_tests/test_house.py
 	$(BIN)/mlops doctor --declarations
