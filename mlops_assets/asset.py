@@ -12,10 +12,8 @@ from mlops_assets.resources.redaction import redacting
 from mlops_assets.settings import Settings
 from mlops_assets.storage.records import Record
 from mlops_assets.storage.storage import Storage
-from mlops_assets.verdict import Severity, Verdict
+from mlops_assets.verdict import BLOCKED, Severity, Verdict
 
-BLOCKED = "Blocked by a check of"
-"""How the log line of a blocking verdict begins."""
 Metadata = Mapping[str, str | int | float | dg.MetadataValue | dg.TableSchema | None]
 """What Dagster shows beside an asset or check, by its label."""
 CodeCheck = Callable[[SystemSpec], None]

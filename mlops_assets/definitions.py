@@ -12,6 +12,7 @@ from mlops_assets.automation.failures import run_failures, waiting_messages
 from mlops_assets.declaration.plain_yaml import read_plain
 from mlops_assets.declaration.reading import SHIPPED, declared_systems, read_declaration
 from mlops_assets.evaluation.check_name import mark_of
+from mlops_assets.logs.configuration import configure_logging
 from mlops_assets.resources.dagster_mlflow import mlflow_resource
 from mlops_assets.resources.notification import Notification
 from mlops_assets.resources.storage import StorageResource
@@ -24,6 +25,7 @@ from mlops_assets.system import build_system, built
 def defs() -> dg.Definitions:
     """The code location."""
     settings = Settings()
+    configure_logging(settings)
     sensors = [run_failures(), waiting_messages()]
     shared = dg.Definitions(resources=resources(settings), executor=executor(settings), sensors=sensors)
     further = (_system(path, settings, shared) for path in declared_systems(settings.systems))

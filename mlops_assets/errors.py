@@ -10,6 +10,7 @@ MlopsError
 ├── NotEvaluated         a metric that these rows or predictions cannot give
 ├── TrackingError        MLflow is out of reach or holds something else
 └── GateRefused          an exact version whose gates did not pass
+    └── GateNotEvaluated no gate of it failed, but one was not evaluated
 """
 
 
@@ -59,3 +60,7 @@ class TrackingError(MlopsError):
 
 class GateRefused(MlopsError):
     """A later stage refused a version because the stored verdict of that exact version is not a pass."""
+
+
+class GateNotEvaluated(GateRefused):
+    """The same where no blocking gate failed, but one was not evaluated, which is no pass."""

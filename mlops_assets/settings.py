@@ -7,8 +7,8 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from mlops_assets.storage.storage import Storage
 
@@ -16,6 +16,8 @@ Environment = Literal["local", "ci", "staging", "prod"]
 Executor = Literal["in_process", "multiprocess", "k8s"]
 UiRole = Literal["viewer", "trainer", "promoter", "admin"]
 Network = IPv4Network | IPv6Network
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+LogFormat = Literal["text", "json"]
 
 
 class Settings(BaseSettings):
@@ -81,6 +83,18 @@ class Settings(BaseSettings):
     webhook_private: bool = False
     """Whether the webhook may have a private or loopback address; else it is refused, whatever its name resolves to."""
 
+    log_level: LogLevel | None = None
+    """What is logged from the platform, Dagster and its servers; of other libraries only from ``WARNING`` on.
+    Default: ``WARNING`` in local, where a person reads along, else ``INFO``."""
+    log_format: LogFormat | None = None
+    """One line of text or one JSON object a record. Default: ``text`` in local and ci, ``json`` in staging and prod."""
+    log_file: Path | None = None
+    """Also log to this file, which all processes share. Default: standard error only."""
+    log_file_bytes: int = Field(default=10_000_000, gt=0)
+    """Size from which on the log file is rotated: it becomes ``<file>.1``, the one before ``<file>.2``."""
+    log_files_kept: int = Field(default=5, gt=0)
+    """How many rotated files are kept."""
+
     @cached_property
     def folder(self) -> Path:
         """``home`` as an absolute path."""
@@ -114,6 +128,16 @@ class Settings(BaseSettings):
     @property
     def step_executor(self) -> Executor:
         return self.executor or ("in_process" if self.strict else "multiprocess")
+
+    @property
+    def logged_from(self) -> LogLevel:
+        """``log_level``, or the default of the environment."""
+        return self.log_level or ("WARNING" if self.env == "local" else "INFO")
+
+    @property
+    def logged_as(self) -> LogFormat:
+        """``log_format``, or the default of the environment."""
+        return self.log_format or ("text" if self.strict else "json")
 
     @property
     def storage_root(self) -> str:
@@ -150,3 +174,25 @@ class Settings(BaseSettings):
     @staticmethod
     def _secret(value: SecretStr | None) -> str | None:
         return value.get_secret_value() if value else None
+
+
+def wrong_setting(error: ValidationError | SettingsError) -> str | None:
+    """What is wrong with the environment, by variable; None where ``error`` is about something else.
+
+    Example:
+        >>> try:
+        ...     Settings(env="production")
+        ... except ValidationError as error:
+        ...     print(wrong_setting(error))
+        MLOPS_ENV: Input should be 'local', 'ci', 'staging' or 'prod'. Remedy: docs/reference/settings.md
+    """
+    if isinstance(error, SettingsError):
+        return f"{error}. Remedy: set the variable to JSON, or unset it"
+    if error.title != Settings.__name__:
+        return None
+    named = "; ".join(f"{_variable(str(fault['loc'][0]))}: {fault['msg']}" for fault in error.errors())
+    return f"{named}. Remedy: docs/reference/settings.md"
+
+
+def _variable(name: str) -> str:
+    return f"MLOPS_{name.upper()}" if name in Settings.model_fields else name

@@ -5,12 +5,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from mlops_assets.errors import GateRefused
+from mlops_assets.errors import GateNotEvaluated, GateRefused
 
 Outcome = Literal["passed", "failed", "not evaluated"]
 Severity = Literal["block", "warn"]
 Side = Literal["at_least", "at_most"]
 """On which side of its bound a value passes."""
+BLOCKED = "Blocked by a check of"
+"""How the log line of a blocking verdict begins."""
 
 
 class Verdict(BaseModel):
@@ -46,7 +48,14 @@ class Verdict(BaseModel):
 
 
 def require_passed(subject: str, verdicts: Iterable[Verdict], remedy: str) -> None:
-    """Raise GateRefused, naming every blocking verdict that is not a pass."""
-    blocking = [f"{verdict.name} {verdict.outcome} ({verdict.reason})" for verdict in verdicts if verdict.blocks]
+    """Raise an error that names every blocking verdict that is not a pass.
+
+    Raises:
+        GateRefused: if a gate failed.
+        GateNotEvaluated: if none failed, but one was not evaluated.
+    """
+    blocking = [verdict for verdict in verdicts if verdict.blocks]
     if blocking:
-        raise GateRefused(f"{subject} is refused: {'; '.join(blocking)}. Remedy: {remedy}")
+        named = "; ".join(f"{verdict.name} {verdict.outcome} ({verdict.reason})" for verdict in blocking)
+        kind = GateRefused if any(verdict.outcome == "failed" for verdict in blocking) else GateNotEvaluated
+        raise kind(f"{subject} is refused: {named}. Remedy: {remedy}")

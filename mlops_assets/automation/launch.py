@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mlops_assets.asset import BLOCKED
 from mlops_assets.resources.instance import prepare_instance
 from mlops_assets.resources.redaction import redacted
 from mlops_assets.settings import Settings
+from mlops_assets.verdict import BLOCKED
 
 EVENT = re.compile(r" - (\w+) - [0-9a-f-]{36} - \d+ - (\w+) - (STEP_START|STEP_SUCCESS|STEP_FAILURE|STEP_SKIPPED) - ")
 REFUSAL = re.compile(r"^(?:dagster\._core\.definitions\.events\.Failure: |(?!dagster\.)(?:\w+\.)*(?=\w+Error: ))(.+)$")

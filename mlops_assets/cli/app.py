@@ -1,6 +1,7 @@
 """What all commands share: the application, where it prints, how it ends."""
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -10,8 +11,11 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from mlops_assets.cli.exit_code import ExitCode
 from mlops_assets.declaration.reading import SHIPPED, find_system
 from mlops_assets.declaration.spec import SystemSpec
+from mlops_assets.logs.configuration import configure_logging
+from mlops_assets.logs.subject import concerning
 from mlops_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,15 +29,19 @@ app = typer.Typer(
 System = Annotated[str, typer.Argument(help="Name of a declared system.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 console = Console(stderr=False)
+logger = logging.getLogger(__name__)
 
 
 @app.callback()
-def _prepare() -> None:
+def _prepare(context: typer.Context) -> None:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    configure_logging(Settings())
+    concerning(command=context.invoked_subcommand or "")
 
 
 def opened(system: str) -> tuple[Settings, SystemSpec]:
     """The settings, and the declaration of ``system``."""
+    concerning(system=system)
     settings = Settings()
     return settings, find_system(system, [SHIPPED, *settings.systems])
 
@@ -61,7 +69,13 @@ def tell(story: Mapping[str, object], as_json: bool, text: str | None = None) ->
     console.print(escape(text if text is not None else str(story.get("message", story))), soft_wrap=True)
 
 
-def fail(message: str) -> NoReturn:
-    """Say ``message`` and exit 1."""
+def complain(message: str) -> None:
+    """Say what went wrong, on standard error, and log it."""
+    logger.error(message, extra={"shown": True}, stacklevel=2)
     Console(stderr=True).print(f"[red]{escape(message)}[/]", soft_wrap=True)
-    raise typer.Exit(1)
+
+
+def fail(message: str, code: ExitCode = ExitCode.ERROR) -> NoReturn:
+    """Say ``message`` and exit."""
+    complain(message)
+    raise typer.Exit(code)

@@ -7,7 +7,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from mlops_assets.cli.app import Json, System, console, fail, opened, tell
+from mlops_assets.cli.app import Json, System, console, opened, tell
+from mlops_assets.cli.exit_code import ExitCode
 from mlops_assets.cli.tables import facts, show, table, time
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from mlops_assets.audit.row_lineage import RowPlace
 
 SIGNS = {"passed": "[green]✓[/]", "failed": "[red]✗[/]", "not evaluated": "[yellow]?[/]", "noted": "[dim]·[/]"}
-AFFECTED = 3
-"""Exit code where the present champion rests on the batch."""
 
 
 def history(
@@ -45,14 +44,14 @@ def history(
     try:
         moment = parsed_moment(at)
     except ValueError as error:
-        fail(f"--at: {error}")
+        raise typer.BadParameter(str(error), param_hint="--at") from error
     generation = generation_at(ledger, spec.name, moment)
     known = evidence(storage, ledger, generation) if generation else None
     about = {"champion": generation and asdict(generation), "evidence": known and asdict(known)}
     story = {"system": spec.name, "at": moment, **about}
     if generation is None:
         tell(story, as_json, f"{spec.name} had no champion yet at {time(moment)}.")
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.ERROR)
     future = " (that moment is still to come; this is the champion now)" if moment > now() else ""
     title = f"{spec.name}: version {generation.version} was champion at {time(moment)}{future}"
     show(story, as_json, facts(_then(generation, known), title))
@@ -85,7 +84,7 @@ def trace(
 ) -> None:
     """Which versions rest on a batch or row, and back from a version to its files.
 
-    Exits with 3 where the present champion rests on the batch.
+    Exits with 5 where the present champion rests on the batch.
     """
     from mlops_assets.audit.lineage import backward, find_batch, forward
     from mlops_assets.audit.row_lineage import find_row
@@ -108,7 +107,7 @@ def trace(
         followed = forward(storage, spec.name, find_batch(storage, spec.name, batch or ""))
     _show_trace(followed, place, as_json)
     if followed.affects_champion:
-        raise typer.Exit(AFFECTED)
+        raise typer.Exit(ExitCode.AFFECTED)
 
 
 def _generations(terms: "list[Generation]") -> Table | None:

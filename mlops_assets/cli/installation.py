@@ -1,4 +1,4 @@
-"""Commands about this installation: doctor, instance, ui."""
+"""Commands about this installation: doctor, instance, ui, daemon."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +7,7 @@ import typer
 from rich.markup import escape
 
 from mlops_assets.cli.app import Json, console, tell
+from mlops_assets.cli.exit_code import ExitCode
 from mlops_assets.settings import Settings
 
 
@@ -29,7 +30,7 @@ def doctor(
     if as_json:
         tell({"ok": ok, "findings": [vars(finding) for finding in findings]}, as_json)
     if not ok:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.ERROR)
 
 
 def instance(as_json: Json = False) -> None:
@@ -53,3 +54,12 @@ def ui(
     doors = Doors(host or settings.ui_host, port or settings.ui_port, daemon, workspace)
     console.print(f"Dagster UI on http://{doors.host}:{doors.port}", soft_wrap=True)
     serve(settings, doors)
+
+
+def daemon(
+    workspace: Annotated[Path | None, typer.Option(help="A workspace.yaml instead of this package's code.")] = None,
+) -> None:
+    """Run the Dagster daemon (schedules, sensors, the queue of runs), logging as MLOPS_LOG_… say; stop with Ctrl-C."""
+    from mlops_assets.automation.daemon import run_daemon
+
+    run_daemon(Settings(), workspace)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import TypedDict
 
 from mlops_assets.declaration.spec import SystemSpec
-from mlops_assets.errors import LandingError
 from mlops_assets.storage.storage import Storage
 
 
@@ -48,8 +47,6 @@ def retracted_story(storage: Storage, spec: SystemSpec, batch: str, reason: str)
     """Take one batch out of the dataset."""
     from mlops_assets.dataset.ingestion import retract
 
-    if not reason:
-        raise LandingError(f"Retracting {batch!r} needs a reason. Remedy: --reason 'what is wrong with it'")
     version = retract(storage, spec, batch, reason)
     message = f"Retracted {batch}: {spec.name} has {version.rows} rows in {version.batches} batches now."
     return {"system": spec.name, "dataset": version.model_dump(mode="json"), "message": message}

@@ -1,13 +1,16 @@
 """Commands along the line: land, run, report."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.markup import escape
 
-from mlops_assets.cli.app import Json, System, console, fail, opened, tell
+from mlops_assets.cli.app import Json, System, console, opened, tell
+from mlops_assets.cli.exit_code import code_of_run
 from mlops_assets.declaration.spec import SystemSpec
+
+Job = Literal["ingestion", "training", "lifecycle"]
 
 
 def land(
@@ -27,6 +30,10 @@ def land(
     settings, spec = opened(system)
     storage = settings.open_storage()
     if retract:
+        if not reason.strip():
+            raise typer.BadParameter(
+                f"retracting {retract!r} needs a reason: what is wrong with it", param_hint="--reason"
+            )
         tell(retracted_story(storage, spec, retract, reason), as_json)
     else:
         with console.status(f"Landing into {spec.name} …") as status:
@@ -36,17 +43,15 @@ def land(
 
 def run(
     system: System,
-    job: Annotated[str, typer.Option(help="ingestion, training or lifecycle.")] = "lifecycle",
+    job: Annotated[Job, typer.Option(help="What to run.")] = "lifecycle",
     force: Annotated[bool, typer.Option(help="Run although nothing has changed.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Run a job of a system, as ``dagster job execute`` does; exit 1 if it fails."""
+    """Run a job of a system, as ``dagster job execute`` does; exit 3 if a gate fails, 4 if one was not evaluated."""
     from mlops_assets.audit.status import unchanged
     from mlops_assets.automation.launch import Ended, command, launch
 
     settings, spec = opened(system)
-    if job not in ("ingestion", "training", "lifecycle"):
-        fail(f"{job!r} is not a job. Jobs: ingestion, lifecycle, training")
     if not force and (reason := unchanged(settings.open_storage(), spec)):
         tell({"system": spec.name, "ran": False, "reason": reason}, as_json, f"Nothing to do: {reason}")
         return
@@ -64,18 +69,19 @@ def run(
                 sign = {"STEP_SUCCESS": "[green]✓[/]", "STEP_FAILURE": "[red]✗[/]"}.get(event.event, "[dim]-[/]")
                 console.print(f"  {sign} {event.name}")
     assert ended is not None
+    code = code_of_run(ended.code, ended.refusals)
     if as_json:
-        story = {"system": spec.name, "ran": True, "job": name, "exit_code": ended.code, "log": str(ended.log)}
+        story = {"system": spec.name, "ran": True, "job": name, "exit_code": int(code), "log": str(ended.log)}
         tell({**story, "refusals": list(ended.refusals)}, as_json)
     for refusal in () if as_json else ended.refusals:
         console.print(f"[red]{escape(refusal)}[/]", soft_wrap=True)
-    if ended.code:
+    if code:
         if not as_json:
             console.print(
                 f"[red]{name} failed.[/] Log: {escape(str(ended.log))}; verdicts: mlops report {spec.name}",
                 soft_wrap=True,
             )
-        raise typer.Exit(1)
+        raise typer.Exit(code)
 
 
 def report(

@@ -6,10 +6,19 @@ import typer
 from rich.markup import escape
 
 from mlops_assets.cli.app import Json, System, console, session_of, tell
+from mlops_assets.cli.exit_code import ExitCode
 from mlops_assets.registry.ledger_entry import Entry
 
 Version = Annotated[int, typer.Argument(help="Number of a registered version.", show_default=False, min=1)]
-Reason = Annotated[str, typer.Option(help="Why; the ledger keeps it.", show_default=False)]
+
+
+def _given(reason: str) -> str:
+    if not reason.strip():
+        raise typer.BadParameter("say why: the ledger keeps it")
+    return reason
+
+
+Reason = Annotated[str, typer.Option(help="Why; the ledger keeps it.", show_default=False, callback=_given)]
 
 
 def approve(
@@ -21,7 +30,7 @@ def approve(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Make a registered version champion, in your name; exit 1 if that is refused."""
+    """Make a registered version champion, in your name; exit 3 if that is refused."""
     from mlops_assets.registry.approval import approve as approved
 
     with console.status(f"Reading the evidence of {system} version {version} …"):
@@ -43,7 +52,7 @@ def rollback(
     to: Annotated[int | None, typer.Option(help="An earlier champion; by default the one before.", min=1)] = None,
     as_json: Json = False,
 ) -> None:
-    """Put an earlier champion back, in one step; exit 1 if its artefact or report is not what was registered."""
+    """Put an earlier champion back, in one step; exit 1 if its artefact or report has changed, 3 if refused."""
     from mlops_assets.registry.rollback import roll_back
 
     with console.status(f"Rolling {system} back …"):
@@ -96,7 +105,7 @@ def aliases(
             console.print(f"{escape(alias)}: version {version}")
         console.print(f"{'[green]✓[/]' if seen.passed else '[red]✗[/]'} {escape(seen.reason)}", soft_wrap=True)
     if not seen.passed:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.ERROR)
 
 
 def _tell_champion(entry: Entry, as_json: bool) -> None:

@@ -1,7 +1,7 @@
-"""The reference pages of docs/, written from the code: declaration keys, settings, metrics."""
+"""The reference pages of docs/, written from the code: declaration keys, settings, metrics, exit codes."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from types import UnionType
 from typing import Literal, get_args, get_origin
@@ -9,6 +9,7 @@ from typing import Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from mlops_assets.cli.exit_code import COMMANDS, MEANINGS, ExitCode
 from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES
 from mlops_assets.metrics.catalogue import METRICS
@@ -51,11 +52,31 @@ def diagnoses_page() -> str:
     return "\n".join([f"{HEAD}# Diagnoses\n", *tables])
 
 
+def exit_codes_page() -> str:
+    """Every exit code of every command."""
+    meanings = [f"| {code:d} | {meaning} |" for code, meaning in MEANINGS.items()]
+    given = [code for code in ExitCode if code not in (ExitCode.ERROR, ExitCode.USAGE)]
+    rows = [_exit_row(command, codes, given) for command, codes in COMMANDS.items()]
+    columns = [f"{code:d} {code.name.lower().replace('_', ' ')}" for code in (*given, ExitCode.ERROR)]
+    tables = [
+        *("| code | meaning |", "|---|---|", *meanings, ""),
+        "`mlops COMMAND` ends with one of these. Any command can end with 1 and 2: 1 also where a name, file, service",
+        "or record is missing or wrong.\n",
+        *(f"| command | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|", *rows, ""),
+    ]
+    return "\n".join([f"{HEAD}# Exit codes\n", *tables])
+
+
+def _exit_row(command: str, codes: Mapping[ExitCode, str], given: Sequence[ExitCode]) -> str:
+    return f"| `{command}` | {' | '.join(codes.get(code, '') for code in (*given, ExitCode.ERROR))} |"
+
+
 PAGES = {
     "declaration.md": declaration_page,
     "settings.md": settings_page,
     "metrics.md": metrics_page,
     "diagnoses.md": diagnoses_page,
+    "exit_codes.md": exit_codes_page,
 }
 
 

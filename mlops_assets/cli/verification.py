@@ -8,6 +8,7 @@ import typer
 from rich.markup import escape
 
 from mlops_assets.cli.app import Json, System, console, fail, session_of, tell
+from mlops_assets.cli.exit_code import ExitCode
 from mlops_assets.errors import TrackingError
 from mlops_assets.settings import Settings
 
@@ -65,7 +66,7 @@ def verify(system: System, version: Version = None, as_json: Json = False) -> No
         looked = [vars(finding) for finding in findings]
         tell({"system": system, "version": number, "ok": ok, "findings": looked}, as_json)
     if not ok:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.ERROR)
 
 
 def sign(
@@ -107,7 +108,7 @@ def verify_ledger(
     else:
         _tell_chains(findings, silent)
     if not ok:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.ERROR)
 
 
 def _champion(session: "RegistrySession") -> int:

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mlops_assets.cli.app import Json, System, console, session_of, tell
+from mlops_assets.cli.exit_code import ExitCode
 from mlops_assets.cli.tables import show, table, time
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def compare(
     ] = 0,
     as_json: Json = False,
 ) -> None:
-    """Two registered versions side by side, and head to head on rows that neither was trained on."""
+    """Two versions side by side, and head to head on rows that neither was trained on; exit 4 where that cannot be."""
     from mlops_assets.registry.version_comparison import compare_versions
 
     session, again = session_of(system), None
@@ -64,7 +65,13 @@ def compare(
         }
         anew = again and {**vars(again), "difference": asdict(again.difference)}
         tell({**story, "splits": anew, "recommendation": compared.recommendation}, as_json)
-        return
+    else:
+        _show(compared, again)
+    if compared.comparison is None:
+        raise typer.Exit(ExitCode.NOT_EVALUATED)
+
+
+def _show(compared: "VersionComparison", again: "Rematch | None") -> None:
     console.print(_side_by_side(compared))
     console.print("[dim]↑ higher is better, ↓ lower; ◂ the better value.[/]")
     if not compared.same_rows:

@@ -130,7 +130,7 @@ def _listen(server: uvicorn.Server) -> None:
 def _daemon(workspace: str, server: uvicorn.Server) -> Iterator["subprocess.Popen[bytes]"]:
     """The daemon beside the webserver: one ends with the other."""
     reading, writing = get_ipc_shutdown_pipe()
-    command = [sys.executable, "-m", "dagster._daemon", "run", "--workspace", workspace]
+    command = [sys.executable, "-m", "mlops_assets.automation.daemon", "run", "--workspace", workspace]
     daemon = open_ipc_subprocess([*command, "--shutdown-pipe", str(reading)], pass_fds=[reading])
 
     def follow() -> None:

@@ -167,7 +167,7 @@ def test_the_command_tells_the_champion_of_a_moment(
     assert before.exit_code == 1
     assert "had no champion yet at 2020-01-01 00:00:00" in before.stdout
     wrong = shell.invoke(app, ["history", "wine_quality", "--at", "last May"])
-    assert wrong.exit_code == 1
+    assert wrong.exit_code == 2
     assert "'last May' is not a time in ISO 8601" in wrong.stderr
     everything = json.loads(shell.invoke(app, ["history", "wine_quality", "--json"]).stdout)
     assert [one["version"] for one in everything["generations"]] == [1, 2]

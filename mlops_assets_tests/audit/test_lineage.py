@@ -166,11 +166,11 @@ def test_the_exit_code_says_whether_the_champion_is_affected(
     monkeypatch.setenv("DAGSTER_HOME", str(home.folder))
     shell = CliRunner()
     hit = shell.invoke(app, ["trace", "wine_quality", "--batch", AGAIN])
-    assert (hit.exit_code, "is among them" in hit.stdout) == (3, True)
+    assert (hit.exit_code, "is among them" in hit.stdout) == (5, True)
     batch = find_batch(session.storage, session.system, AGAIN).batch
     told = shell.invoke(app, ["trace", "wine_quality", "--row", f"{batch}:1", "--json"])
     story = json.loads(told.stdout)
-    assert told.exit_code == 3
+    assert told.exit_code == 5
     assert (story["row"]["row"], story["versions"], story["affects_champion"]) == (1, [2], True)
     roll_back(session, "complaints")
     assert shell.invoke(app, ["trace", "wine_quality", "--batch", AGAIN]).exit_code == 0
