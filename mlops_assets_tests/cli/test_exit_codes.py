@@ -162,13 +162,16 @@ def test_a_run_tells_an_error_from_a_failed_gate_and_from_one_that_was_not_evalu
     assert "tiny/dataset: volume failed: 20 rows, expected are at least 100" in failed.stdout
     land(shell, tmp_path / "more.csv", range(20, 420))
     unseen = shell.document("run", "tiny")
-    assert unseen["exit_code"] == NOT_EVALUATED, unseen
+    assert unseen["exit_code"] == NOT_EVALUATED, unseen["refusals"]
     assert unseen["refusals"][0].startswith("Blocked by a check of tiny/evaluation: accuracy_at_least not evaluated")
     assert shell.mlops("run", "tiny", "--job", "ingestion", "--force").returncode == DONE
 
 
 def land(shell: Shell, file: Path, numbers: range) -> None:
-    lines = [f"{n / 7:.3f},{'red' if n % 3 else 'blue'},2026-01-{n % 28 + 1:02},1.5,{int(n % 3 > 0)}" for n in numbers]
+    lines = [
+        f"{n / 7:.3f},{'red' if n % 3 else 'blue'},2026-01-{n % 28 + 1:02},1.5,{int((n % 3 > 0) != (n % 7 == 0))}"
+        for n in numbers
+    ]
     file.write_text("\n".join(["size,colour,seen,paid,label", *lines]) + "\n", encoding="utf-8")
     assert shell.mlops("land", "tiny", str(file)).returncode == DONE
 
