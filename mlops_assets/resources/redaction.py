@@ -15,8 +15,10 @@ _PASSWORD = re.compile(r"([A-Za-z][\w+.-]*://[^\s:/@'\"]*):(?!\d+/)[^\s'\"]*@(?=
 _SIGNATURE = re.compile(
     r"(?i)([?&;][\w.-]*(?:sig|signature|token|passw(?:or)?d|secret|credential|key)[\w.-]*=)[^&\s'\"]+"
 )
-_SECRET_NAME = re.compile(r"(?i)passw(or)?d|secret|token|credential|(private|account|access|sas|api)_?key$")
-_NO_SECRET = re.compile(r"(?i)_(FILE|PATH|URI|URL|ID)$|^AWS_ACCESS_KEY$")
+_SECRET_NAME = re.compile(
+    r"(?i)passw(or)?d|secret|credential|connection_string|(^|_)token($|_)|(private|account|access|sas|api)_?key$"
+)
+_NO_SECRET = re.compile(r"(?i)_(FILE|PATH|URI|URL|ID)$|^GOOGLE_APPLICATION_CREDENTIALS$")
 
 
 def redacted(text: str) -> str:
@@ -50,15 +52,25 @@ def without_login(url: str) -> tuple[str, str | None, str | None]:
     return clean, unquote(parts.username), unquote(parts.password or "")
 
 
-def _redact(error: BaseException | None) -> None:
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        error.args = tuple(redacted(part) if isinstance(part, str) else part for part in error.args)
-        for name, value in vars(error).items():
-            if isinstance(value, str) and (shown := redacted(value)) != value:
-                setattr(error, name, shown)
-        error = error.__cause__ or error.__context__
+def _redact(error: BaseException) -> None:
+    waiting: list[BaseException | None] = [error]
+    seen: list[BaseException] = []
+    while waiting:
+        error_now = waiting.pop()
+        if error_now is None or any(error_now is other for other in seen):
+            continue
+        seen.append(error_now)
+        waiting += [error_now.__cause__, error_now.__context__]
+        if isinstance(error_now, BaseExceptionGroup):
+            waiting += error_now.exceptions
+        _redact_texts(error_now)
+
+
+def _redact_texts(error: BaseException) -> None:
+    error.args = tuple(redacted(part) if isinstance(part, str) else part for part in error.args)
+    for name, value in vars(error).items():
+        if isinstance(value, str) and (shown := redacted(value)) != value:
+            setattr(error, name, shown)
 
 
 def _known() -> set[str]:

@@ -77,6 +77,20 @@ def test_an_error_and_what_it_was_raised_from_lose_their_secrets(monkeypatch: py
     assert raised.value.description == "MlopsError: refused ***"
 
 
+def test_what_is_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TOKENIZERS_PARALLELISM", "parallel")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/etc/key.json")
+    monkeypatch.setenv("MINIO_ROOT_PASSWORD", "wine")  # too short to be told from a word
+    assert redacted("parallel: no /etc/key.json for wine") == "parallel: no /etc/key.json for wine"
+
+
+def test_each_error_of_a_group_loses_its_secrets(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    with pytest.raises(ExceptionGroup) as raised, redacting():
+        raise ExceptionGroup("several", [KeyError(f"no {SECRET}"), ValueError("plain")])
+    assert [str(error) for error in raised.value.exceptions] == ["'no ***'", "plain"]
+
+
 def test_a_login_is_taken_out_of_an_address():
     assert without_login("https://ada:p%40ss@host:5000/x") == ("https://host:5000/x", "ada", "p@ss")
     assert without_login("https://host:5000/x") == ("https://host:5000/x", None, None)
