@@ -30,7 +30,7 @@ ui: $(VENV)/installed
 	@echo "Dagster: http://localhost:3000   MLflow: http://localhost:5000   (stop with Ctrl-C)"
 	@trap 'kill 0' INT TERM EXIT; \
 	$(BIN)/mlflow server --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(DAGSTER_HOME)/mlflow.db}" \
-	  --host 127.0.0.1 --port 5000 --cors-allowed-origins http://localhost:5000,http://127.0.0.1:5000 & \
+	  --host 127.0.0.1 --port 5000 & \
 	$(BIN)/mlops ui --host 127.0.0.1 --port 3000
 
 lint: $(VENV)/installed-dev

@@ -11,6 +11,8 @@ DECIDING = {
 }
 """Stages that decide over a version, and those that a run must hold as well to decide over what it has trained."""
 TARGETS = {"jobName", "pipelineName", "repositoryName", "repositoryLocationName", "assetSelection"}
+CHECKS = "assetCheckSelection"
+"""The UI lists the checks of the selected assets beside them."""
 KEYS = {"selector", "runConfigData", "mode", "executionMetadata", "stepKeys", "preset"}
 TAGS = {
     *("dagster/from_ui", "dagster/solid_selection", "dagster/step_selection"),
@@ -41,7 +43,7 @@ def role_for_run(parameters: object) -> UiRole:
     selector = parameters.get("selector")
     if not isinstance(selector, Mapping):
         return "admin"
-    whole = not parameters.get("stepKeys") and set(_given(selector)) <= TARGETS
+    whole = not parameters.get("stepKeys") and set(_given(selector)) <= {*TARGETS, CHECKS} and _has_own_checks(selector)
     return "trainer" if whole and _judges_what_it_decides(selector.get("assetSelection")) else "promoter"
 
 
@@ -67,11 +69,27 @@ def _has_plain_tags(metadata: object) -> bool:
     )
 
 
+def _has_own_checks(selector: Mapping[str, object]) -> bool:
+    """Whether every selected check belongs to a selected asset."""
+    assets = [_path(key) for key in _listed(selector.get("assetSelection"))]
+    checks = [check.get("assetKey") if isinstance(check, Mapping) else None for check in _listed(selector.get(CHECKS))]
+    return all((path := _path(key)) is not None and path in assets for key in checks)
+
+
 def _judges_what_it_decides(selection: object) -> bool:
     stages: dict[str, set[str]] = defaultdict(set)
-    for key in selection if isinstance(selection, list) else [selection] if selection else []:
-        path = key.get("path") if isinstance(key, Mapping) else None
-        if not isinstance(path, list) or len(path) != 2:
+    for key in _listed(selection):
+        if (path := _path(key)) is None:
             return False
-        stages[str(path[0])].add(str(path[1]))
+        stages[path[0]].add(path[1])
     return all(DECIDING.get(stage, set()) <= chosen for chosen in stages.values() for stage in chosen)
+
+
+def _path(key: object) -> tuple[str, str] | None:
+    """System and stage; None for a key of another form."""
+    path = key.get("path") if isinstance(key, Mapping) else None
+    return (str(path[0]), str(path[1])) if isinstance(path, list) and len(path) == 2 else None
+
+
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value] if value else []

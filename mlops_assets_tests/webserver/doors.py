@@ -26,8 +26,12 @@ import dagster as dg
 def stage(name):
     return dg.asset(key=["wine", name], group_name="wine")(lambda: None)
 
+def check(name):
+    return dg.asset_check(asset=["wine", name], name="seen")(lambda: dg.AssetCheckResult(passed=True))
+
 stages = [stage(name) for name in ("model", "evaluation", "registered_version", "champion")]
-defs = dg.Definitions(stages, jobs=[dg.define_asset_job("wine_training", stages)])
+checks = [check("evaluation"), check("champion")]
+defs = dg.Definitions(stages, asset_checks=checks, jobs=[dg.define_asset_job("wine_training", stages)])
 """
 LAUNCH = """mutation Launch($run: ExecutionParams!) {
   launchRun(executionParams: $run) { __typename ... on PythonError { message } }
@@ -72,9 +76,11 @@ def training(**changes: Any) -> dict[str, Any]:
     return {"runConfigData": "{}", **changes, "selector": {**selector, **changes.get("selector", {})}}
 
 
-def selecting(*stages: str) -> dict[str, Any]:
-    """Parameters that launch some assets by hand."""
-    return training(selector={"assetSelection": [{"path": ["wine", stage]} for stage in stages]})
+def selecting(*stages: str, checks: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Parameters that launch assets by hand, and of each of ``checks`` the check ``seen``, as the UI sends them."""
+    selected = [{"path": ["wine", stage]} for stage in stages]
+    seen = [{"assetKey": {"path": ["wine", stage]}, "name": "seen"} for stage in checks]
+    return training(selector={"assetSelection": selected, "assetCheckSelection": seen}, mode="default")
 
 
 def free_port() -> int:
