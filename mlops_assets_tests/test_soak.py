@@ -42,5 +42,5 @@ def test_a_run_takes_the_place_of_the_last_of_its_name(tmp_path: Path):
 
 def test_an_ordinary_test_is_not_on_the_page(tmp_path: Path):
     ordinary = report("a.py::x", "rates", covered="0.95")
-    ordinary.user_properties = [("covered", "0.95")]
+    ordinary.user_properties = [pair for pair in ordinary.user_properties if pair[0] == "covered"]
     assert written(tmp_path / "soak.md", ordinary) == {}
