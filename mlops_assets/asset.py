@@ -9,6 +9,7 @@ import dagster as dg
 from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import MlopsError
 from mlops_assets.resources.redaction import redacting
+from mlops_assets.resources.time_limit import limited
 from mlops_assets.settings import Settings
 from mlops_assets.storage.records import Record
 from mlops_assets.storage.storage import Storage
@@ -52,7 +53,9 @@ def stage_asset(  # noqa: PLR0913  the keyword face of dg.asset
         op_tags=pod_resources(spec, gpu=stage == "model"),
         pool=pool,
     )
-    return lambda function: asset(redacting()(function))
+    seconds = spec.automation.timeout.of(stage)
+    key = f"automation.timeout.{stage}"
+    return lambda compute: asset(limited(redacting()(compute), f"{spec.name}/{stage}", key, seconds))
 
 
 def check(spec: SystemSpec, stage: str, name: str, description: str, severity: Severity = "block") -> dg.AssetCheckSpec:

@@ -8,7 +8,8 @@ from pathlib import Path
 import dagster as dg
 
 import mlops_assets.defs
-from mlops_assets.automation.failures import run_failures, waiting_messages
+from mlops_assets.automation.executor import watched
+from mlops_assets.automation.failures import dead_runs, run_failures, waiting_messages
 from mlops_assets.declaration.plain_yaml import read_plain
 from mlops_assets.declaration.reading import SHIPPED, declared_systems, read_declaration
 from mlops_assets.evaluation.check_name import mark_of
@@ -26,7 +27,7 @@ def defs() -> dg.Definitions:
     """The code location."""
     settings = Settings()
     configure_logging(settings)
-    sensors = [run_failures(), waiting_messages()]
+    sensors = [run_failures(), waiting_messages(), dead_runs()]
     shared = dg.Definitions(resources=resources(settings), executor=executor(settings), sensors=sensors)
     further = (_system(path, settings, shared) for path in declared_systems(settings.systems))
     return dg.Definitions.merge(*_shipped_systems(settings, shared), *further, shared)
@@ -56,7 +57,11 @@ def resources(settings: Settings) -> dict[str, object]:
 
 
 def executor(settings: Settings) -> dg.ExecutorDefinition:
-    """How the steps of a run are executed."""
+    """How the steps of a run are executed; each run gives signs of life."""
+    return watched(_executor(settings))
+
+
+def _executor(settings: Settings) -> dg.ExecutorDefinition:
     if settings.step_executor == "k8s":
         from dagster_k8s import k8s_job_executor
 

@@ -11,6 +11,8 @@ MlopsError
 ├── TrackingError        MLflow is out of reach or holds something else
 └── GateRefused          an exact version whose gates did not pass
     └── GateNotEvaluated no gate of it failed, but one was not evaluated
+
+StageTimeout is none of them: no ``except Exception`` of a stage takes it for an error of what it works on.
 """
 
 
@@ -64,3 +66,7 @@ class GateRefused(MlopsError):
 
 class GateNotEvaluated(GateRefused):
     """The same where no blocking gate failed, but one was not evaluated, which is no pass."""
+
+
+class StageTimeout(BaseException):
+    """A step took longer than its declared limit; whoever catches it must raise it on."""

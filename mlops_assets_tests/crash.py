@@ -27,6 +27,8 @@ CONTEXT.set_forkserver_preload(
 PATIENCE = 120
 """Seconds that a process may take."""
 
+EXPORTED_BY_MLFLOW = {"MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"}
+
 
 def die() -> None:
     """End this process as ``kill -9`` does."""
@@ -107,12 +109,18 @@ def command(environment: dict[str, str], module: str, *words: str) -> subprocess
     """``python -m module words`` in this environment."""
     return subprocess.run(
         [sys.executable, "-m", module, *words],
-        env={**os.environ, **environment},
+        env=environment_with(**environment),
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
         timeout=5 * PATIENCE,
     )
+
+
+def environment_with(**variables: str) -> dict[str, str]:
+    """This process's environment with ``variables``, and without the tracking URI that MLflow exports of itself."""
+    inherited = {name: value for name, value in os.environ.items() if name not in EXPORTED_BY_MLFLOW}
+    return {**inherited, **variables}
 
 
 def _work(pipe: Any, log: Path, task: Callable[..., Any], args: tuple, options: dict[str, Any]) -> None:

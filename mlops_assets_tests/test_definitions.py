@@ -51,6 +51,9 @@ def test_every_shipped_system_has_its_line_and_jobs():
         assert {f"{system}/{stage}" for stage in stages} <= keys(definitions)
         for job in ("ingestion", "training", "lifecycle"):
             assert definitions.resolve_job_def(f"{system}_{job}").tags["system"] == system
+        training, lifecycle = (definitions.resolve_job_def(f"{system}_{job}") for job in ("training", "lifecycle"))
+        hours = [int(job.tags["dagster/max_runtime"]) / 3600 for job in (training, lifecycle)]
+        assert hours == [2 + 12 + 2 + 1 + 1, 2 + 2 + 12 + 2 + 1 + 1], "as long as its steps together may take"
     dg.Definitions.validate_loadable(definitions)
 
 
@@ -114,7 +117,9 @@ def test_schedules_and_sensors_start_by_themselves_only_on_a_shared_environment(
 ):
     monkeypatch.setenv("MLOPS_ENV", env)
     repository = load().get_repository_def()
-    statuses = [s.default_status.value for s in [*repository.schedule_defs, *repository.sensor_defs]]
+    named = {s.name: s.default_status.value for s in [*repository.schedule_defs, *repository.sensor_defs]}
+    assert named.pop("dead_runs") == "RUNNING", "it starts nothing, and a killed run must not block a queue anywhere"
+    statuses = list(named.values())
     assert set(statuses) == {"RUNNING" if running else "STOPPED"}
     assert len(statuses) == 14
     assert all(schedule.execution_timezone == "UTC" for schedule in repository.schedule_defs)

@@ -1,10 +1,11 @@
-"""What happens when a run fails: a structured log line, failed MLflow runs, and a message that waits to be taken."""
+"""What happens when a run fails or its process dies: a log line, failed MLflow runs, a message that waits."""
 
 import json
 import logging
 
 import dagster as dg
 
+from mlops_assets.automation.dead_runs import end_dead_runs
 from mlops_assets.automation.state import default_status
 from mlops_assets.resources.notification import Notification
 from mlops_assets.resources.redaction import redacting
@@ -61,5 +62,21 @@ def waiting_messages() -> dg.SensorDefinition:
     ) -> dg.SkipReason:
         delivery = notification.deliver(storage.open())
         return dg.SkipReason(f"{delivery.delivered} messages delivered. {delivery.error}".strip())
+
+    return sensor
+
+
+def dead_runs() -> dg.SensorDefinition:
+    """The sensor that frees the queue of a run whose process is gone; it starts nothing, so it runs everywhere."""
+
+    @dg.sensor(
+        name="dead_runs",
+        minimum_interval_seconds=15,
+        description="Marks runs as failed whose process is gone, and their MLflow runs, so that the next can start.",
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )
+    def sensor(context: dg.SensorEvaluationContext, tracking: MlflowTracking) -> dg.SkipReason:
+        dead = end_dead_runs(context.instance, tracking)
+        return dg.SkipReason(" ".join(map(str, dead)) or "Every run that has started lives.")
 
     return sensor

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from dagster._core.storage.tags import MAX_RUNTIME_SECONDS_TAG
 
 from mlops_assets.declaration.spec import SystemSpec
 
@@ -32,5 +33,5 @@ def _job(spec: SystemSpec, name: str, stages: tuple[str, ...], description: str)
         f"{spec.name}_{name}",
         selection=dg.AssetSelection.assets(*(dg.AssetKey([spec.name, stage]) for stage in stages)),
         description=description,
-        tags={"system": spec.name},
+        tags={"system": spec.name, MAX_RUNTIME_SECONDS_TAG: str(spec.automation.timeout.of(*stages))},
     )

@@ -4,6 +4,29 @@ from pydantic import Field, field_validator
 
 from mlops_assets.declaration.base import Declared
 
+HOUR = 3600
+
+
+class TimeoutSpec(Declared):
+    """Seconds that each step may take; past them it fails by name, and the queue of the system is free again."""
+
+    dataset: int = Field(default=2 * HOUR, gt=0)
+    """Reading what has landed."""
+    features: int = Field(default=2 * HOUR, gt=0)
+    """Engineering, split and checks."""
+    model: int = Field(default=12 * HOUR, gt=0)
+    """Fitting, with every trial of a search."""
+    evaluation: int = Field(default=2 * HOUR, gt=0)
+    """Metrics, gates and report."""
+    registered_version: int = Field(default=HOUR, gt=0)
+    """Registration and its proofs."""
+    champion: int = Field(default=HOUR, gt=0)
+    """Comparison with the champion, and promotion."""
+
+    def of(self, *stages: str) -> int:
+        """The limits of ``stages``, added up."""
+        return sum(getattr(self, stage) for stage in stages)
+
 
 class AutomationSpec(Declared):
     """When the jobs of a system start."""
@@ -14,6 +37,8 @@ class AutomationSpec(Declared):
     """Cron schedule of ingestion, in UTC."""
     on_new_data: bool = True
     """Ingest when a batch has landed, and train when that gave a new dataset version."""
+    timeout: TimeoutSpec = TimeoutSpec()
+    """How long a step may take; a job may take as long as its steps together."""
 
     @field_validator("train", "ingest")
     @classmethod

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.markup import escape
 
 from mlops_assets.cli.app import Json, console, tell
@@ -34,11 +35,16 @@ def doctor(
 
 
 def instance(as_json: Json = False) -> None:
-    """Write the Dagster instance's configuration and print its folder, for DAGSTER_HOME."""
-    from mlops_assets.resources.instance import prepare_instance
+    """Write the Dagster instance's configuration, never over another's, and print its folder, for DAGSTER_HOME."""
+    from mlops_assets.resources.instance import instance_file, prepare_instance
 
-    folder = prepare_instance(Settings())
-    tell({"dagster_home": str(folder)}, as_json, str(folder))
+    settings = Settings()
+    folder = prepare_instance(settings)
+    foreign = instance_file(settings).is_foreign
+    if foreign and not as_json:
+        note = f"{folder / 'dagster.yaml'} was not written by mlops, or changed since: it is kept as it is."
+        Console(stderr=True).print(escape(note), soft_wrap=True)
+    tell({"dagster_home": str(folder), "own_dagster_yaml": foreign}, as_json, str(folder))
 
 
 def ui(

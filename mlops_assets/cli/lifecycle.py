@@ -49,6 +49,7 @@ def run(
 ) -> None:
     """Run a job of a system, as ``dagster job execute`` does; exit 3 if a gate fails, 4 if one was not evaluated."""
     from mlops_assets.audit.status import unchanged
+    from mlops_assets.automation.dead_runs import DeadRun
     from mlops_assets.automation.launch import Ended, command, launch
 
     settings, spec = opened(system)
@@ -58,11 +59,15 @@ def run(
     name = f"{spec.name}_{job}"
     if not as_json:
         console.print(f"[dim]$ {escape(' '.join(['dagster', *command(name)[3:]]))}[/]")
-    ended = None
+    ended, dead = None, []
     with console.status(f"{name} …") as status:
         for event in launch(settings, name):
             if isinstance(event, Ended):
                 ended = event
+            elif isinstance(event, DeadRun):
+                dead.append(event)
+                if not as_json:
+                    console.print(f"[yellow]{escape(str(event))}[/]", soft_wrap=True)
             elif event.event == "STEP_START":
                 status.update(f"{name}: {event.name} …")
             elif not as_json:
@@ -72,7 +77,7 @@ def run(
     code = code_of_run(ended.code, ended.refusals)
     if as_json:
         story = {"system": spec.name, "ran": True, "job": name, "exit_code": int(code), "log": str(ended.log)}
-        tell({**story, "refusals": list(ended.refusals)}, as_json)
+        tell({**story, "refusals": list(ended.refusals), "dead_runs": list(map(vars, dead))}, as_json)
     for refusal in () if as_json else ended.refusals:
         console.print(f"[red]{escape(refusal)}[/]", soft_wrap=True)
     if code:

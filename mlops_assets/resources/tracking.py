@@ -151,6 +151,13 @@ class MlflowTracking(dg.ConfigurableResource):
             client.set_terminated(run.info.run_id, "FAILED")
         return len(unfinished)
 
+    def running(self) -> set[str]:
+        """Dagster runs of which an MLflow run is still running."""
+        client = self.client
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        runs = client.search_runs(experiments, "attributes.status = 'RUNNING'") if experiments else []
+        return {run.data.tags[RUN_TAG] for run in runs if RUN_TAG in run.data.tags}
+
     def _experiment(self, client: "MlflowClient", name: str) -> str:
         from mlflow.exceptions import MlflowException
 
@@ -194,12 +201,21 @@ class MlflowTracking(dg.ConfigurableResource):
         client.set_terminated(parent, "FAILED" if failed else "FINISHED")
 
     def _make_schema(self) -> None:
-        """Two processes that make the schema of a fresh database at once both fail, so one goes first."""
+        """Two processes that make the schema of a fresh database at once both fail, so one goes first.
+
+        A sqlite file comes into its place when it is complete: a killed run must not leave half a schema.
+        """
         if self.tracking_uri in PREPARED or _is_server(self.tracking_uri):
             return
         from mlflow import MlflowClient
 
         with _alone(self.tracking_uri):
+            database = Path(self.tracking_uri.removeprefix("sqlite:///"))
+            if self.tracking_uri.startswith("sqlite:///") and not database.exists():
+                draft = database.with_name(f"{database.name}.draft")
+                draft.unlink(missing_ok=True)
+                MlflowClient(f"sqlite:///{draft}").search_experiments(max_results=1)
+                draft.rename(database)
             MlflowClient(self.tracking_uri).search_experiments(max_results=1)
         PREPARED.add(self.tracking_uri)
 
