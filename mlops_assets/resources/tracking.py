@@ -10,6 +10,7 @@ import dagster as dg
 from pydantic import Field
 
 from mlops_assets.errors import TrackingError
+from mlops_assets.resources.mlflow_schema import make_schema
 from mlops_assets.resources.redaction import redacted, without_login
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 RUN_TAG = "dagster.run_id"
 ROLE_TAG = "dagster.role"
-PREPARED: set[str] = set()
-"""Tracking databases whose schema this process has seen."""
 DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -52,7 +51,7 @@ class MlflowTracking(dg.ConfigurableResource):
             os.environ.setdefault(variable, value)
         import mlflow
 
-        self._make_schema()
+        make_schema(self.tracking_uri)
         uri = signed_in(self.tracking_uri)
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
@@ -200,25 +199,6 @@ class MlflowTracking(dg.ConfigurableResource):
         failed = any(child.info.status == "FAILED" for child in children)
         client.set_terminated(parent, "FAILED" if failed else "FINISHED")
 
-    def _make_schema(self) -> None:
-        """Two processes that make the schema of a fresh database at once both fail, so one goes first.
-
-        A sqlite file comes into its place when it is complete: a killed run must not leave half a schema.
-        """
-        if self.tracking_uri in PREPARED or _is_server(self.tracking_uri):
-            return
-        from mlflow import MlflowClient
-
-        with _alone(self.tracking_uri):
-            database = Path(self.tracking_uri.removeprefix("sqlite:///"))
-            if self.tracking_uri.startswith("sqlite:///") and not database.exists():
-                draft = database.with_name(f"{database.name}.draft")
-                draft.unlink(missing_ok=True)
-                MlflowClient(f"sqlite:///{draft}").search_experiments(max_results=1)
-                draft.rename(database)
-            MlflowClient(self.tracking_uri).search_experiments(max_results=1)
-        PREPARED.add(self.tracking_uri)
-
 
 def signed_in(uri: str) -> str:
     """``uri`` as MLflow may know, print and store it: user and password go into the variables that it has for them."""
@@ -230,23 +210,3 @@ def signed_in(uri: str) -> str:
 
 def _is_server(uri: str) -> bool:
     return uri.startswith(("http://", "https://"))
-
-
-@contextmanager
-def _alone(uri: str) -> Iterator[None]:
-    """Hold a lock that every process which opens the database at ``uri`` takes; other databases have none."""
-    if uri.startswith("sqlite:///"):
-        from filelock import FileLock
-
-        database = Path(uri.removeprefix("sqlite:///"))
-        database.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{database}.lock"):
-            yield
-    elif uri.startswith("postgresql"):
-        import sqlalchemy as sa
-
-        with sa.create_engine(uri, poolclass=sa.NullPool).connect() as connection:
-            connection.execute(sa.text("SELECT pg_advisory_lock(hashtext('mlops_assets.mlflow'))"))
-            yield
-    else:
-        yield
