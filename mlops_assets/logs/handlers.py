@@ -3,8 +3,6 @@
 import logging
 import sys
 
-from concurrent_log_handler import ConcurrentRotatingFileHandler
-
 from mlops_assets.errors import MlopsError
 from mlops_assets.logs.line import JsonLine, TextLine
 from mlops_assets.settings import Settings
@@ -65,6 +63,8 @@ def _standard_error(settings: Settings) -> logging.Handler:
 def _file(settings: Settings) -> list[logging.Handler]:
     if settings.log_file is None:
         return []
+    from concurrent_log_handler import ConcurrentRotatingFileHandler
+
     path = settings.log_file.absolute()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
