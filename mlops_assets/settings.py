@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from mlops_assets.storage.landing_limits import LandingLimits
 from mlops_assets.storage.storage import Storage
 
 Environment = Literal["local", "ci", "staging", "prod"]
@@ -41,6 +42,11 @@ class Settings(BaseSettings):
     storage_options: dict[str, SecretStr] = {}
     """JSON object of Delta Lake's storage options, such as ``{"AWS_ENDPOINT_URL": "https://…"}``, which fsspec is
     given too. Default: the variables of the same names."""
+    landing_limits: LandingLimits = LandingLimits()
+    """JSON object: what one landed file may hold before it is refused. ``bytes`` (16 GiB), ``ratio`` (100: how many
+    times its size a file of more than 256 MiB of content grows when read), ``rows`` (200 million), ``columns``
+    (10,000), ``cell`` (1 MiB), ``nesting`` (32 brackets of JSON), ``memory_mib`` (896, and 4 for each declared
+    column) and ``seconds`` (60: waiting for the next rows)."""
     database_url: SecretStr | None = None
     """SQLAlchemy URL of records and ledger. Default: sqlite in ``<home>``."""
     tracking_uri: SecretStr | None = Field(default=None, validation_alias="MLFLOW_TRACKING_URI")
@@ -169,7 +175,12 @@ class Settings(BaseSettings):
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         options = {name: value.get_secret_value() for name, value in self.storage_options.items()}
-        return Storage(root=self.storage_root, database_url=self.records_url, options=options)
+        return Storage(
+            root=self.storage_root,
+            database_url=self.records_url,
+            options=options,
+            limits=self.landing_limits,
+        )
 
     @staticmethod
     def _secret(value: SecretStr | None) -> str | None:

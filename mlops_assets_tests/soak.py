@@ -19,6 +19,7 @@ NAMES = {
     "rates": "how often a method errs where the truth is known, with all repeats",
     "environments": "the same line under other settings, databases and commands",
     "wheel": "the built wheel in an empty environment, and a wheel of every pinned library for later Pythons",
+    "attacks": "files made to do harm, every one of them",
     "homes": "homes that earlier releases made: opened, verified, challenged, rolled back",
 }
 HEAD = """\

@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import polars as pl
 
+from mlops_assets.dataset.batch_fault import rejection_for
 from mlops_assets.dataset.contract import Contract
 from mlops_assets.dataset.digest import element
 from mlops_assets.dataset.files import content_digest
 from mlops_assets.dataset.landing import landed_path
 from mlops_assets.dataset.landing_zone import Landed
 from mlops_assets.dataset.quarantine import Quarantine
-from mlops_assets.dataset.reading.batch import BatchRows, read_batch
+from mlops_assets.dataset.reading.batch import BatchRows
+from mlops_assets.dataset.reading.separate import ReaderEnded, guarded_batch
 from mlops_assets.dataset.seen_hashes import Seen
 from mlops_assets.dataset.staging import StagedFiles
 from mlops_assets.dataset.table import DatasetTable
 from mlops_assets.dataset.version import BatchOutcome
-from mlops_assets.errors import BatchRejected, StorageError
+from mlops_assets.errors import BatchRejected
 
 if TYPE_CHECKING:
     from mlops_assets.declaration.spec import SystemSpec
@@ -30,6 +32,7 @@ Progress = Callable[[str, int], None]
 
 _ROW = "row"
 """The constraint that counts rows equal in every declared column."""
+_LONGEST_REASON = 2_000
 
 
 @dataclass
@@ -47,22 +50,29 @@ class AppendAttempt:
 
         Raises:
             Overtaken: if another process committed first; nothing of this attempt is left.
-            StorageError: if the landed file is not what was landed.
+            StorageError: if table or landing zone is not what this platform stored.
         """
+        try:
+            return self._run(on_progress)
+        except ReaderEnded:  # by somebody who ends processes? Then a second reader gets through
+            return self._run(on_progress, last=True)
+
+    def _run(self, on_progress: Progress | None, last: bool = False) -> BatchOutcome:
         quarantine = Quarantine()
         path = landed_path(self.storage, self.spec.name, self.landed.file)
-        self._require_unchanged(path)
         staged = self.table.stage(self.landed.batch, self.spec.dataset.columns)
         try:
-            batch = read_batch(self.storage.filesystem, path, self.spec.dataset)
-            return self._accept(batch, staged, quarantine, on_progress)
-        except BatchRejected as rejection:
+            self._require_unchanged(path)
+            limits = self.storage.limits
+            with guarded_batch(self.storage.filesystem, path, self.spec.dataset, limits) as batch:
+                return self._accept(batch, staged, quarantine, on_progress)
+        except BaseException as error:
             staged.discard()
-            quarantine.store(self.storage, self.spec.name, self.landed.batch)
-            return self._outcome("rejected", quarantine, rows=quarantine.seen, reason=str(rejection))
-        except BaseException:
-            staged.discard()
-            raise
+            rejection = rejection_for(error)
+            if rejection is None or (isinstance(rejection, ReaderEnded) and not last):
+                raise
+        quarantine.store(self.storage, self.spec.name, self.landed.batch)
+        return self._outcome("rejected", quarantine, rows=quarantine.seen, reason=str(rejection)[:_LONGEST_REASON])
 
     def _accept(
         self, batch: BatchRows, staged: StagedFiles, quarantine: Quarantine, on_progress: Progress | None
@@ -111,9 +121,10 @@ class AppendAttempt:
 
     def _require_unchanged(self, path: str) -> None:
         if content_digest(self.storage.filesystem, path) != self.landed.batch:
-            raise StorageError(
+            raise BatchRejected(
+                "changed_file",
                 f"{path!r} ({self.landed.original!r}) no longer holds the bytes that were landed. "
-                "Remedy: delete it and land the original file again"
+                f"Remedy: land the original again: mlops land {self.spec.name} --reingest FILE",
             )
 
     def _require_few_quarantined(self, rows: int, quarantined: int) -> None:

@@ -5,6 +5,7 @@ import json
 import dagster as dg
 from pydantic import Field
 
+from mlops_assets.settings import Settings
 from mlops_assets.storage.storage import Storage
 
 
@@ -20,6 +21,9 @@ class StorageResource(dg.ConfigurableResource):
 
     def open(self) -> Storage:
         """The storage, with its folders made."""
-        storage = Storage(root=self.root, database_url=self.database_url, options=json.loads(self.options or "{}"))
+        limits = Settings().landing_limits
+        storage = Storage(
+            root=self.root, database_url=self.database_url, options=json.loads(self.options or "{}"), limits=limits
+        )
         storage.filesystem.makedirs(storage.root, exist_ok=True)
         return storage

@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlops_assets.storage.landing_limits import LandingLimits
 from mlops_assets.storage.object_stores import require_libraries
 from mlops_assets.storage.options import fsspec_options
 from mlops_assets.storage.records import RecordStore
@@ -31,6 +32,8 @@ class Storage:
     """SQLAlchemy URL of the records and the ledger."""
     options: dict[str, str] = field(default_factory=dict, repr=False)
     """Delta Lake's storage options (credentials by environment are the usual way)."""
+    limits: LandingLimits = field(default_factory=LandingLimits)
+    """What one landed file may hold."""
 
     @classmethod
     def local(cls, folder: str | Path) -> "Storage":

@@ -281,11 +281,12 @@ def test_a_foreign_commit_is_refused(lake: Lake):
         lake.ingest()
 
 
-def test_a_landed_file_that_was_changed_is_refused(lake: Lake):
+def test_a_landed_file_that_was_changed_is_rejected_and_stops_no_other(lake: Lake):
     batch = lake.land(GOOD)
     (Path(lake.storage.landing("s")) / f"{batch}.csv").write_text("x,note,y\n666,,a\n")
-    with pytest.raises(StorageError, match="no longer holds the bytes"):
-        lake.ingest()
+    changed, good = lake.ingest("x,note,y\n9,,a\n").outcomes
+    assert "changed_file: " in changed.reason and "no longer holds the bytes" in changed.reason
+    assert (changed.outcome, good.outcome) == ("rejected", "accepted")
 
 
 def test_a_crash_between_commit_and_record_is_repaired(lake: Lake):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from mlops_assets.dataset.reading.bounds import bounded_columns
 from mlops_assets.dataset.reading.encoding import TextFile
 from mlops_assets.dataset.reading.header import require_columns
 from mlops_assets.errors import BatchRejected
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 _DELIMITERS = (",", ";", "\t", "|")
 _BLOCK = 4 << 20
-_CHUNK_ROWS = 131_072
+_HEAD = 1 << 18
+_CHUNK_ROWS, _CHUNK_BYTES = 131_072, 24 << 20
 
 
 def read_delimited(text: TextFile, dataset: "DatasetSpec") -> tuple[list[str], Iterator[pl.DataFrame]]:
@@ -27,9 +29,10 @@ def read_delimited(text: TextFile, dataset: "DatasetSpec") -> tuple[list[str], I
     Raises:
         BatchRejected: at once for a wrong header; while iterating for rows of another length.
     """
-    head = text.head()
+    head = text.head(_HEAD)
     delimiter = dataset.format.delimiter or _delimiter(head, dataset.columns)
     header = [cell.strip() for cell in _rows(head, delimiter, 1)[0]]
+    bounded_columns(len(header), text.limits)
     ignored = require_columns(header, dataset.columns)
     positions = {name: str(header.index(name)) for name in dataset.columns}
     return ignored, _chunks(text, delimiter, len(header), positions, dataset.format.null_values)
@@ -48,6 +51,7 @@ def _delimiter(head: str, declared: Iterable[str]) -> str:
 
 
 def _rows(head: str, delimiter: str, count: int) -> list[list[str]]:
+    csv.field_size_limit(max(csv.field_size_limit(), len(head)))  # by a wrong delimiter all of it is one field
     reader = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter)
     try:
         return [row for row, _ in zip((row for row in reader if row), range(count), strict=False)]
@@ -61,13 +65,14 @@ def _chunks(
     import pyarrow as pa
 
     waiting: list[pa.RecordBatch] = []
-    rows = 0
+    rows = size = 0
     for batch in _record_batches(text, delimiter, width, positions, nulls):
         waiting.append(batch)
         rows += batch.num_rows
-        if rows >= _CHUNK_ROWS:
+        size += batch.nbytes
+        if rows >= _CHUNK_ROWS or size >= _CHUNK_BYTES:
             yield pl.DataFrame(pa.Table.from_batches(waiting))
-            waiting, rows = [], 0
+            waiting, rows, size = [], 0, 0
     if rows:
         last = pl.DataFrame(pa.Table.from_batches(waiting))
         _refuse_open_quote(text, last)

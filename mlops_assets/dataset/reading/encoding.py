@@ -10,13 +10,19 @@ from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
 from mlops_assets.dataset.files import BLOCK, open_bytes
+from mlops_assets.dataset.reading.bounds import bounded_growth
 from mlops_assets.errors import BatchRejected
+from mlops_assets.storage.landing_limits import LandingLimits
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
     from fsspec import AbstractFileSystem
 
 _COMPRESSED_BLOCK = 1 << 16
+_FED = 1 << 12
+"""Compressed bytes that a decompressor is fed at a time: from so few come 128 MiB at most."""
+_GATHERED = 32
+"""Small blocks that are put together."""
 _BOM = codecs.BOM_UTF8
 _BLANK_LINES = re.compile(rb"\A(?:[ \t]*[\r\n])+")
 _CONTROLS = re.compile(rb"[\x80-\x9f]")
@@ -45,10 +51,11 @@ class TextFile:
     encoding: str
     quotes: int
     """Double quotes in the file."""
+    limits: LandingLimits
 
     def blocks(self) -> Iterator[bytes]:
         """UTF-8 bytes without byte order mark and without blank lines at the beginning."""
-        blocks = _without_prefix(byte_blocks(self.fs, self.path))
+        blocks = _without_prefix(byte_blocks(self.fs, self.path, self.limits))
         if self.encoding == "utf-8":
             return blocks
         return (block.decode(self.encoding).encode() for block in blocks)
@@ -69,18 +76,31 @@ class TextFile:
         return _Blocks(self.blocks())
 
 
-def byte_blocks(fs: "AbstractFileSystem", path: str) -> Iterator[bytes]:
+def byte_blocks(fs: "AbstractFileSystem", path: str, limits: LandingLimits) -> Iterator[bytes]:
     """The file's bytes, gzip or zstd taken off.
 
     Raises:
-        BatchRejected: if the compressed stream is cut off or damaged.
+        BatchRejected: if the compressed stream is cut off or damaged, or grows beyond the limits.
     """
     with open_bytes(fs, path) as handle:
         first = handle.read(_COMPRESSED_BLOCK)
         engine = _engine(first)
         size = BLOCK if engine is None else _COMPRESSED_BLOCK
         blocks = chain([first], iter(lambda: handle.read(size), b""))
-        yield from blocks if engine is None else _decompressed(blocks, engine)
+        yield from blocks if engine is None else _growing(_decompressed(blocks, engine), fs.size(path) or 0, limits)
+
+
+def _growing(blocks: Iterable[bytes], size: int, limits: LandingLimits) -> Iterator[bytes]:
+    """``blocks`` as long as there are not too many for a file of ``size``, small ones put together."""
+    content, waiting = 0, []
+    for block in blocks:
+        content += len(block)
+        bounded_growth(content, size, limits)
+        waiting.append(block)
+        if len(block) >= _COMPRESSED_BLOCK or len(waiting) >= _GATHERED:
+            yield b"".join(waiting)
+            waiting = []
+    yield b"".join(waiting)
 
 
 def is_compressed(fs: "AbstractFileSystem", path: str) -> bool:
@@ -89,7 +109,7 @@ def is_compressed(fs: "AbstractFileSystem", path: str) -> bool:
         return _engine(handle.read(4)) is not None
 
 
-def open_text(fs: "AbstractFileSystem", path: str, declared: str | None) -> TextFile:
+def open_text(fs: "AbstractFileSystem", path: str, declared: str | None, limits: LandingLimits) -> TextFile:
     """Read the file once to learn its encoding: UTF-8 where that decodes, else Latin-1.
 
     Raises:
@@ -98,7 +118,7 @@ def open_text(fs: "AbstractFileSystem", path: str, declared: str | None) -> Text
     blank, quotes, failure = True, 0, None
     decoder = codecs.getincrementaldecoder("utf-8")()
     first = True
-    for block in byte_blocks(fs, path):
+    for block in byte_blocks(fs, path, limits):
         if first:
             _refuse_foreign(block)
             declared = "utf-8" if block.startswith(_BOM) else declared
@@ -110,15 +130,16 @@ def open_text(fs: "AbstractFileSystem", path: str, declared: str | None) -> Text
     if blank:
         raise BatchRejected("empty_file", "the file holds no text. Remedy: land a file with a header and rows")
     failure = failure or _decoding_failure(decoder, b"", final=True)
-    return TextFile(fs, path, _encoding(declared, failure, fs, path), quotes)
+    blocks = byte_blocks(fs, path, limits)
+    return TextFile(fs, path, _encoding(declared, failure, blocks), quotes, limits)
 
 
-def _encoding(declared: str | None, failure: str | None, fs: "AbstractFileSystem", path: str) -> str:
+def _encoding(declared: str | None, failure: str | None, blocks: Iterable[bytes]) -> str:
     if declared == "latin-1" or failure is None:
         return declared or "utf-8"
     if declared == "utf-8":
         raise BatchRejected("undecodable_bytes", f"the file is declared UTF-8, but {failure}. {_REMEDY}")
-    for block in byte_blocks(fs, path):
+    for block in blocks:
         if control := _CONTROLS.search(block):
             raise BatchRejected(
                 "undecodable_bytes",
@@ -174,11 +195,11 @@ def _engine(first: bytes) -> Callable[[], Decompressor] | None:
 def _decompressed(blocks: Iterable[bytes], make: Callable[[], Decompressor]) -> Iterator[bytes]:
     """Every member of the stream in turn; a stream that ends inside a member is truncated."""
     engine = None
-    for block in blocks:
-        while block:
+    for fed in (block[start : start + _FED] for block in blocks for start in range(0, len(block), _FED)):
+        while fed:
             engine = engine or make()
-            yield _next_bytes(engine, block)
-            block = engine.unused_data if engine.eof else b""
+            yield _next_bytes(engine, fed)
+            fed = engine.unused_data if engine.eof else b""
             engine = None if engine.eof else engine
     if engine is not None:
         raise BatchRejected(

@@ -10,6 +10,9 @@ from mlops_assets.errors import BatchRejected
 
 _DATA = re.compile(r"^[+-]?(\d[\d.,:/T+-]*|\.\d+)([eE][+-]?\d+)?$")
 
+_HINTS, _LOOKED_AT = 5, 200
+"""Missing names that a hint is looked for, and names, and their characters, in which it is: the search is slow."""
+
 
 def require_columns(header: Sequence[str], declared: Iterable[str]) -> list[str]:
     """Columns of the file that the declaration does not name; unnamed ones by their position.
@@ -44,14 +47,15 @@ def _refuse_data(header: Sequence[str], missing: Sequence[str], declared: Sequen
 
 
 def _missing_reason(missing: Sequence[str], header: Sequence[str]) -> str:
-    hints = [_hint(name, header) for name in missing]
+    hints = [_hint(name, header) if index < _HINTS else repr(name) for index, name in enumerate(missing)]
     return (
-        f"declared but not in the file: {', '.join(hints)}. The file has: {one_of(header)[:500]}. "
+        f"declared but not in the file: {', '.join(hints)[:2000]}. The file has: {one_of(header)[:500]}. "
         "Remedy: add the column to the file, or take it out of dataset.columns"
     )
 
 
 def _hint(name: str, header: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name.casefold(), [column.casefold() for column in header], n=1)
-    similar = next((column for column in header if close and column.casefold() == close[0]), None)
+    candidates = [column.casefold()[:_LOOKED_AT] for column in header[:_LOOKED_AT]]
+    close = difflib.get_close_matches(name.casefold(), candidates, n=1)
+    similar = next((column for column in header if close and column.casefold()[:_LOOKED_AT] == close[0]), None)
     return f"{name!r} (is it {similar!r}?)" if similar else repr(name)
