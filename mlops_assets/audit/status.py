@@ -22,11 +22,12 @@ STAGES = (DatasetVersion, FeaturesVersion, ModelVersion, EvaluationReport, Regis
 
 def unchanged(storage: Storage, spec: SystemSpec) -> str:
     """Why a run would only repeat the last one; empty if it would not."""
+    from mlops_assets.dataset.lake import lake_problem
     from mlops_assets.dataset.landing import pending_names
 
     dataset = storage.records.latest(DatasetVersion, spec.name)
     decision = storage.records.latest(ChampionDecision, spec.name)
-    if dataset is None or decision is None or pending_names(storage, spec.name):
+    if dataset is None or decision is None or pending_names(storage, spec.name) or lake_problem(storage, spec.name):
         return ""
     registered = storage.records.find(RegisteredVersion, spec.name, decision.digest)
     if registered is None or registered.dataset_digest != dataset.digest:

@@ -43,6 +43,32 @@ def landed_story(
     return {"system": spec.name, "batches": batches, "message": message}
 
 
+def reopened_story(storage: Storage, spec: SystemSpec, files: list[str], actor: str) -> dict[str, object]:
+    """Land ``files`` and have them read again; without any, all that the lake lost and the landing zone holds."""
+    from mlops_assets.dataset.landing import land
+    from mlops_assets.dataset.reingestion import reopen
+
+    landed = [land(storage, spec.name, file, anew=True) for file in files]
+    done = reopen(storage, spec.name, actor, [each.batch for each in landed])
+    lines = [
+        f"{each.original}: batch {each.digest[:12]} is read again by the next ingestion." for each in done.reopened
+    ]
+    lines += [f"{each.original}: batch {each.batch[:12]}, new, waits for ingestion." for each in landed if each.new]
+    reopened = {each.digest for each in done.reopened}
+    lines += [
+        f"{each.original}: batch {each.batch[:12]}, {each.note}; it stays as it is."
+        for each in landed
+        if not each.new and each.batch not in reopened
+    ]
+    lines += [f"{each.original}: batch {each.digest[:12]} is lost; land its file again." for each in done.still_lost]
+    return {
+        "system": spec.name,
+        "reopened": [each.digest for each in done.reopened],
+        "still_lost": [each.digest for each in done.still_lost],
+        "message": "\n".join(lines) or "Nothing is lost, and nothing was rejected.",
+    }
+
+
 def retracted_story(storage: Storage, spec: SystemSpec, batch: str, reason: str) -> dict[str, object]:
     """Take one batch out of the dataset."""
     from mlops_assets.dataset.ingestion import retract

@@ -22,10 +22,16 @@ def land(
         str | None, typer.Option(help="Take the batch with this id (or its beginning) out of the dataset.")
     ] = None,
     reason: Annotated[str, typer.Option(help="Why the batch is retracted.")] = "",
+    reingest: Annotated[
+        bool,
+        typer.Option(
+            "--reingest", help="Read the files again that were rejected, or that the lake has lost; recorded."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Bring files into the landing zone, or retract a batch."""
-    from mlops_assets.cli.landing_story import landed_story, retracted_story
+    from mlops_assets.cli.landing_story import landed_story, reopened_story, retracted_story
 
     settings, spec = opened(system)
     storage = settings.open_storage()
@@ -35,6 +41,8 @@ def land(
                 f"retracting {retract!r} needs a reason: what is wrong with it", param_hint="--reason"
             )
         tell(retracted_story(storage, spec, retract, reason), as_json)
+    elif reingest:
+        tell(reopened_story(storage, spec, files or [], settings.who), as_json)
     else:
         with console.status(f"Landing into {spec.name} …") as status:
             story = landed_story(storage, spec, files or [], lambda *read: status.update(_progress(spec, *read)))

@@ -7,6 +7,7 @@ from mlops_assets.dataset.append_attempt import AppendAttempt, Progress
 from mlops_assets.dataset.checks import content_verdicts
 from mlops_assets.dataset.commit import until_committed
 from mlops_assets.dataset.contract import Contract
+from mlops_assets.dataset.lake import require_lake
 from mlops_assets.dataset.landing import adopt, find_landed, pending
 from mlops_assets.dataset.landing_zone import Landed
 from mlops_assets.dataset.table import RETRACTED, DatasetTable
@@ -36,7 +37,7 @@ def ingest(storage: "Storage", spec: "SystemSpec", run_id: str = "", on_progress
     column was declared, makes these again from the columns concerned.
 
     Raises:
-        StorageError: if the table or a landed file is not what this platform stored.
+        StorageError: if the table is not what the records say, or what this platform stored.
         SpecError: if the contract cannot be meant.
 
     Example:
@@ -56,6 +57,7 @@ def ingest(storage: "Storage", spec: "SystemSpec", run_id: str = "", on_progress
         ...     read_dataset(storage, version, ["plan", "spend"]).rows()
         [('basic', 9.5), ('full', 20.0)]
     """
+    require_lake(storage, spec.name)
     adopt(storage, spec.name)
     contract = Contract(spec.dataset)
     outcomes = _unrecorded(storage, spec, run_id)
@@ -75,6 +77,7 @@ def retract(storage: "Storage", spec: "SystemSpec", batch_prefix: str, reason: s
     Raises:
         LandingError: if no accepted batch, or more than one, has this prefix.
     """
+    require_lake(storage, spec.name)
     _unrecorded(storage, spec, run_id)
     outcomes = {outcome.digest: outcome for outcome in storage.records.history(BatchOutcome, spec.name)}
     accepted = _only_match(spec.name, batch_prefix, outcomes)
@@ -137,11 +140,16 @@ def _outcome_of_commit(table: DatasetTable, batch: str) -> BatchOutcome:
 
 
 def _unrecorded(storage: "Storage", spec: "SystemSpec", run_id: str) -> list[BatchOutcome]:
-    """Record what the latest commit did, where a crash kept its own run from it."""
+    """Record what commits did whose own run was kept from it by a crash, or whose records were lost."""
     table = DatasetTable.latest(storage, spec.name)
-    if table is None or table.state.outcome is None:
+    if table is None:
         return []
-    return [table.state.outcome] if _record(storage, table.state.outcome, run_id) else []
+    # Of two runs at once the later commit may have been recorded first: so from the version before the newest.
+    known = storage.records.published(DatasetVersion, spec.name, newest=2)
+    first = known[0].record.table_version if len(known) > 1 else 0
+    states = [table.state_at(version) for version in range(min(first, table.version), table.version + 1)]
+    newest = {state.outcome.digest: state.outcome for state in states if state.outcome is not None}
+    return [outcome for outcome in newest.values() if _record(storage, outcome, run_id)]
 
 
 def _record(storage: "Storage", outcome: BatchOutcome, run_id: str) -> bool:

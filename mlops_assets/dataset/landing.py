@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from mlops_assets.storage.storage import Storage
 
 
-def land(storage: "Storage", system: str, source: str | Path, on_progress: Progress | None = None) -> Landed:
+def land(
+    storage: "Storage", system: str, source: str | Path, on_progress: Progress | None = None, anew: bool = False
+) -> Landed:
     """Bring a file, or whatever an fsspec URL points at, into the landing zone of ``system``.
+
+    ``anew`` puts the bytes in the place of those that landed before under the same name: they may have been changed.
 
     Raises:
         LandingError: if ``source`` cannot be read.
@@ -36,7 +40,7 @@ def land(storage: "Storage", system: str, source: str | Path, on_progress: Progr
         ('june.csv', 21, True, False)
     """
     with _opened(source) as (handle, size):
-        return Zone(storage, system).receive(handle, _basename(source), size, on_progress)
+        return Zone(storage, system).receive(handle, _basename(source), size, on_progress, anew)
 
 
 def land_sample(storage: "Storage", spec: "SystemSpec") -> Landed:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO
 
 from mlops_assets.dataset.files import BLOCK, content_digest, create_bytes, read_bytes, root_of
-from mlops_assets.dataset.version import BatchOutcome
+from mlops_assets.dataset.version import BatchOutcome, Reopening
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -58,7 +58,9 @@ class Zone:
     def path(self, name: str) -> str:
         return f"{self.root}/{name}"
 
-    def receive(self, source: BinaryIO, original: str, size: int | None, on_progress: Progress | None) -> Landed:
+    def receive(
+        self, source: BinaryIO, original: str, size: int | None, on_progress: Progress | None, anew: bool = False
+    ) -> Landed:
         self.fs.makedirs(self.path("_receipts"), exist_ok=True)
         temporary = self.path(f".landing-{uuid.uuid4().hex}.tmp")
         try:
@@ -68,6 +70,8 @@ class Zone:
                 landed = Landed(batch, batch + _suffix(original), original, datetime.now(UTC), length, new=True)
                 self._publish(temporary, landed)
                 return landed
+            if anew:
+                self.fs.mv(temporary, self.path(known.file))
         finally:
             if self.fs.exists(temporary):
                 self.fs.rm_file(temporary)
@@ -78,7 +82,14 @@ class Zone:
         return sorted(name for name in self._names() if _batch_of(name) not in decided and self._settled(name))
 
     def decided(self) -> set[str]:
-        return self.storage.records.digests(BatchOutcome, self.system)
+        records = self.storage.records
+        return records.digests(BatchOutcome, self.system) - self._reopened()
+
+    def _reopened(self) -> set[str]:
+        records = self.storage.records
+        marked = records.digests(Reopening, self.system)
+        newest = {batch: records.find(BatchOutcome, self.system, batch) for batch in marked}
+        return {batch for batch, outcome in newest.items() if outcome and outcome.outcome == "reopened"}
 
     def describe(self, name: str) -> Landed | None:
         """The batch called ``name``, None where another ingestion has just renamed it.
@@ -188,6 +199,8 @@ class Zone:
             return f"{landed_on} and wait for ingestion"
         if outcome.outcome == "accepted":
             return f"{landed_on} and are in the dataset"
+        if outcome.outcome == "reopened":
+            return f"{landed_on} and are read again by the next ingestion"
         stays = " and stay out" if outcome.outcome == "retracted" else ""
         return f"{landed_on} and were {outcome.outcome}{stays}: {outcome.reason}"
 

@@ -123,6 +123,13 @@ class DatasetTable:
                 return state
         raise StorageError(f"{self.uri!r} knows batch {batch!r}, but no commit tells of it. Remedy: restore its log")
 
+    def files(self) -> dict[str, int]:
+        """The size of every file of this version, by name."""
+        import pyarrow as pa
+
+        files = pa.table(self.delta.get_add_actions(flatten=True))
+        return dict(zip(files["path"].to_pylist(), files["size_bytes"].to_pylist(), strict=True))
+
     def members(self) -> dict[str, BatchOutcome]:
         """The accepted batches of this version, read from its log: the cost grows with the number of commits."""
         newest: dict[str, BatchOutcome] = {}

@@ -12,7 +12,8 @@ class BatchOutcome(Record):
 
     stage: ClassVar[str] = "batch"
 
-    outcome: Literal["accepted", "rejected", "retracted"]
+    outcome: Literal["accepted", "rejected", "retracted", "reopened"]
+    """``reopened``: to be read again by the next ingestion."""
     file: str
     """Name of the immutable file in the landing zone."""
     original: str
@@ -34,6 +35,28 @@ class BatchOutcome(Record):
     """Delta version of the dataset that this outcome made."""
     contract: str = ""
     """Digest of the contract that judged the batch; a rejected batch is offered again under another one."""
+
+
+class Reopening(Record):
+    """That a batch is to be read again; its digest is the batch id, its newest outcome says whether that is done."""
+
+    stage: ClassVar[str] = "reopening"
+
+    actor: str
+
+
+class LakeLoss(Record):
+    """That somebody went on without what the lake had lost; its digest is that of the newest version before."""
+
+    stage: ClassVar[str] = "lake_loss"
+
+    problem: str
+    """How the table differed from the records."""
+    actor: str
+    table_version: int | None
+    """Where the table ended, None where there was none."""
+    lost: list[str]
+    """Batches that were in the dataset and no longer are."""
 
 
 class DatasetVersion(Record):

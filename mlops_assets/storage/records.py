@@ -121,6 +121,15 @@ class RecordStore:
             rows = connection.execute(query.limit(newest)).all()
         return [Published(self._load(kind, row.body), _utc(row.created_at), row.run_id) for row in reversed(rows)]
 
+    def position(self, kind: type[Record], system: str) -> int:
+        """The sequence number of the newest record of ``kind``; 0 where there is none."""
+        import sqlalchemy as sa
+
+        table = self._table
+        query = sa.select(sa.func.max(table.c.id)).where(table.c.system == system, table.c.stage == kind.stage)
+        with self.engine.connect() as connection:
+            return connection.execute(query).scalar() or 0
+
     def digests(self, kind: type[Record], system: str) -> set[str]:
         """The digests of every record of ``kind``: cheap, also for tens of thousands."""
         import sqlalchemy as sa
