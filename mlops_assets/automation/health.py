@@ -1,22 +1,26 @@
 """Health: what must work before anything runs, each finding with its remedy."""
 
 import importlib.util
-import os
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from mlops_assets.automation.dead_runs import close_mlflow_runs, end_dead_runs
 from mlops_assets.declaration.base import EXTRAS
 from mlops_assets.declaration.reading import SHIPPED, declared_systems, read_declaration
 from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import MissingExtra, MlopsError
 from mlops_assets.preflight import check_code
-from mlops_assets.resources.instance import prepare_instance
+from mlops_assets.resources.instance import instance_file, opened_instance
 from mlops_assets.resources.redaction import redacted
 from mlops_assets.resources.tracking import MlflowTracking
 from mlops_assets.settings import Settings
 from mlops_assets.storage.messages import Outbox
 from mlops_assets.storage.object_stores import missing_extras, require_libraries
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,26 @@ def _finding(subject: str, check: Callable[[], str], remedy: str) -> HealthFindi
 
 
 def _storage(settings: Settings) -> str:
-    storage = settings.open_storage()
-    probe = f"{storage.root}/.doctor-{uuid.uuid4().hex}"
-    storage.filesystem.makedirs(storage.root, exist_ok=True)
-    storage.filesystem.pipe_file(probe, b"written by mlops doctor")
-    storage.filesystem.rm_file(probe)
+    """Write a table as ingestion does, read it, and take it away again, also after a failure."""
+    import pyarrow as pa
+    from deltalake import DeltaTable, write_deltalake
+
+    storage, options = settings.open_storage(), dict(settings.storage_options) or None
+    doctor = f"{storage.root.rstrip('/')}/.doctor"
+    probe = f"{doctor}/{uuid.uuid4().hex}"
+    try:
+        write_deltalake(probe, pa.table({"written_by": ["mlops doctor"]}), storage_options=options)
+        DeltaTable(probe, storage_options=options).to_pyarrow_table()
+    finally:
+        _removed(storage.filesystem, probe, doctor)
     return f"{storage.root} can be written"
+
+
+def _removed(filesystem: "AbstractFileSystem", probe: str, doctor: str) -> None:
+    if filesystem.exists(probe):
+        filesystem.rm(probe, recursive=True)
+    if filesystem.exists(doctor) and not filesystem.ls(doctor):
+        filesystem.rmdir(doctor)
 
 
 def _records(settings: Settings) -> str:
@@ -81,12 +99,19 @@ def _webhook(settings: Settings) -> str:
 
 
 def _instance(settings: Settings) -> str:
-    import dagster as dg
+    """Its runs whose process is gone are marked as failed: they would hold the queue of their system."""
+    from dagster._core.instance.ref import InstanceRef
 
-    os.environ.setdefault("DAGSTER_HOME", str(prepare_instance(settings)))
-    with dg.DagsterInstance.get() as instance:
-        instance.get_runs(limit=1)
-        return f"{settings.folder} ({type(instance.run_storage).__name__})"
+    file = instance_file(settings)
+    if not file.exists:
+        return f"{file.path} is written by 'mlops instance', or by the first run"
+    InstanceRef.from_dir(str(settings.folder))
+    tracking = MlflowTracking(tracking_uri=settings.mlflow_uri, artifact_root=settings.mlflow_artifacts)
+    with opened_instance(settings) as instance:
+        dead = end_dead_runs(instance, tracking)
+        close_mlflow_runs(instance, tracking)
+        own = ", by a dagster.yaml of your own" if file.is_foreign else ""
+        return " ".join([f"{settings.folder} ({type(instance.run_storage).__name__}){own}.", *map(str, dead)])
 
 
 def examine_declarations(settings: Settings) -> Iterator[HealthFinding]:

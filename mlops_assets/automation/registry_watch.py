@@ -5,6 +5,7 @@ from dataclasses import replace
 import dagster as dg
 
 from mlops_assets.asset import check_evaluation
+from mlops_assets.automation.announcement import is_shown, materialization
 from mlops_assets.automation.state import default_status
 from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import MlopsError
@@ -45,11 +46,20 @@ def registry_watch(spec: SystemSpec) -> dg.SensorDefinition:
         if moved and context.cursor != seen.model_dump_json():
             notification.send(session.storage, _message(spec, moved))
         context.log.info(f"{seen.reason}. {' '.join(answers)}")
-        if context.cursor == seen.model_dump_json():
+        changed = context.cursor != seen.model_dump_json()
+        events = [*([check_evaluation(spec, "champion", seen)] if changed else []), *_unseen(context, session)]
+        if not events:
             return dg.SkipReason(" ".join([f"{seen.reason}.", *answers]))
-        return dg.SensorResult(asset_events=[check_evaluation(spec, "champion", seen)], cursor=seen.model_dump_json())
+        return dg.SensorResult(asset_events=events, cursor=seen.model_dump_json())
 
     return sensor
+
+
+def _unseen(context: dg.SensorEvaluationContext, session: RegistrySession) -> list[dg.AssetMaterialization]:
+    """The champion in force, where Dagster shows another: it was made so outside a run."""
+    entry = session.ledger.champion(session.system)
+    shown = entry is None or is_shown(context.instance, session.spec, entry)
+    return [] if entry is None or shown else [materialization(session.spec, entry)]
 
 
 def _approvals(session: RegistrySession) -> list[str]:

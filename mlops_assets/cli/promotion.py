@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from mlops_assets.cli.app import Json, System, console, session_of, tell
+from mlops_assets.cli.app import Json, System, console, opened, session_of, tell
 from mlops_assets.cli.exit_code import ExitCode
 from mlops_assets.registry.ledger_entry import Entry
 
@@ -111,4 +111,11 @@ def aliases(
 def _tell_champion(entry: Entry, as_json: bool) -> None:
     before = f", after version {entry.previous}" if entry.previous else ""
     text = f"{entry.system} version {entry.version} is champion (generation {entry.generation}{before}): {entry.reason}"
-    tell(vars(entry), as_json, text)
+    missed = _announced(entry)
+    tell({**vars(entry), "dagster": missed or "shows it"}, as_json, f"{text}. {missed}" if missed else text)
+
+
+def _announced(entry: Entry) -> str:
+    from mlops_assets.automation.announcement import announce
+
+    return announce(*opened(entry.system), entry)

@@ -7,8 +7,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from mlops_assets.automation.announcement import materialization
 from mlops_assets.automation.registry_watch import registry_watch
 from mlops_assets.declaration.spec import SystemSpec
+from mlops_assets.registry.rollback import roll_back
 from mlops_assets.registry.session import RegistrySession
 from mlops_assets.resources.model_registry import APPROVAL_REASON_TAG, APPROVED_TAG, REFUSED_TAG
 from mlops_assets.resources.notification import Notification
@@ -36,19 +38,50 @@ def mailbox():
     server.shutdown()
 
 
-def tick(session: RegistrySession, spec: SystemSpec, url: str = "", cursor: str | None = None) -> Any:
+def instance_that_shows(session: RegistrySession) -> dg.DagsterInstance:
+    """A Dagster instance that has seen the promotion in force."""
+    instance, entry = dg.DagsterInstance.ephemeral(), session.ledger.champion(session.system)
+    assert entry is not None
+    instance.report_runless_asset_event(materialization(session.spec, entry))
+    return instance
+
+
+def tick(
+    session: RegistrySession,
+    spec: SystemSpec,
+    url: str = "",
+    cursor: str | None = None,
+    instance: dg.DagsterInstance | None = None,
+) -> Any:
     resources = {
         "storage": StorageResource(root=session.storage.root, database_url=session.storage.database_url),
         "tracking": session.tracking,
         "notification": Notification(webhook_url=url, private=True),
     }
-    context = dg.build_sensor_context(instance=dg.DagsterInstance.ephemeral(), resources=resources, cursor=cursor)
+    context = dg.build_sensor_context(
+        instance=instance or instance_that_shows(session), resources=resources, cursor=cursor
+    )
     return registry_watch(spec)(context)
 
 
 def evaluation(answer: Any) -> dg.AssetCheckEvaluation:
-    (event,) = answer.asset_events
+    (event,) = [event for event in answer.asset_events if isinstance(event, dg.AssetCheckEvaluation)]
     return event
+
+
+def champion(answer: Any) -> list[Any]:
+    """What the tick lets Dagster show as champion."""
+    shown = [event for event in answer.asset_events if isinstance(event, dg.AssetMaterialization)]
+    return [event.metadata["champion"].value for event in shown]
+
+
+def test_no_page_of_dagster_shows_an_old_champion(session: RegistrySession, spec: SystemSpec):
+    stale = instance_that_shows(session)
+    roll_back(session, "by a program, not by the command")
+    answer = tick(session, spec, instance=stale)
+    assert champion(answer) == [1]
+    stale.report_runless_asset_event(materialization(spec, session.ledger.latest(spec.name, "rolled back")))
+    assert champion(tick(session, spec, instance=stale)) == []
 
 
 def test_an_alias_moved_by_hand_is_marked_told_once_and_stays(session: RegistrySession, spec: SystemSpec, mailbox):
