@@ -47,7 +47,7 @@ class MLSystem(dg.Component):
             if settings.strict:
                 raise
             return cls(error, path)
-        return cls(spec, path)
+        return cls(spec.placed(path), path)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         if isinstance(self.system, Exception):

@@ -48,7 +48,7 @@ def read_declaration(path: Path, among: Iterable[Path] = ()) -> SystemSpec:
     line_of = line_finder(tree.source_position_tree, path)
     spec = parse(document["attributes"], line_of)
     require_unique(spec.name, path, among, line_of)
-    return spec
+    return spec.placed(path)
 
 
 def parse(attributes: object, line_of: Callable[[Loc], str]) -> SystemSpec:

@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 
-from pydantic import model_validator
+from pydantic import PrivateAttr, model_validator
 
 from mlops_assets.automation.spec import AutomationSpec, ResourcesSpec
 from mlops_assets.card.spec import CardSpec
@@ -43,6 +44,18 @@ class SystemSpec(Declared):
     """Size of one step on a cluster."""
     card: CardSpec = CardSpec()
     """What only a person can say, for the model card."""
+
+    _place: Path | None = PrivateAttr(default=None)
+
+    @property
+    def place(self) -> Path | None:
+        """The ``defs.yaml`` that it was read from; None for one that no file declares."""
+        return self._place
+
+    def placed(self, path: Path) -> "SystemSpec":
+        """The same, read from ``path``."""
+        self._place = path
+        return self
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> "SystemSpec":

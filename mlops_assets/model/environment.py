@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,28 @@ def git_commit(folder: str | Path) -> str:
     """
     commit = _git(folder, "rev-parse", "--verify", "HEAD") if _git(folder, "ls-files") else ""
     return f"{commit}+dirty" if commit and _git(folder, "status", "--porcelain") else commit
+
+
+def owner_commits(spec: "SystemSpec") -> dict[str, str]:
+    """The commits of the declaration, and of each function and class that it names; none of what git does not keep."""
+    places = {"declaration": spec.place, **{path: _source(path) for path in _own_code(spec)}}
+    commits = {name: _commit_of(path) for name, path in places.items() if path is not None}
+    return {name: commit for name, commit in commits.items() if commit}
+
+
+def _own_code(spec: "SystemSpec") -> list[str]:
+    named = (spec.dataset.sample, spec.features.engineer, spec.model.estimator, spec.model.transformer)
+    return [path for path in named if path]
+
+
+def _source(dotted: str) -> Path | None:
+    module = find_spec(dotted.replace(":", ".").rpartition(".")[0])
+    return Path(module.origin) if module and module.origin else None
+
+
+def _commit_of(path: Path) -> str:
+    """Installed libraries may lie inside a checkout that does not keep them: they are not of its commit."""
+    return git_commit(path.parent) if _git(path.parent, "ls-files", "--error-unmatch", path.name) else ""
 
 
 def code_version(spec: "SystemSpec") -> str:

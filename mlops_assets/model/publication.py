@@ -9,7 +9,7 @@ import pandas as pd
 from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.metrics.outcomes import Predictions
 from mlops_assets.model import artefact
-from mlops_assets.model.environment import code_version, environment_lock, git_commit, requirements
+from mlops_assets.model.environment import code_version, environment_lock, git_commit, owner_commits, requirements
 from mlops_assets.model.onnx_copy import export_if_equal
 from mlops_assets.model.prediction import predict
 from mlops_assets.model.prediction_intervals import FILE
@@ -75,6 +75,7 @@ def publish_model(
         intervals_note=trained.intervals_note,
         code_version=code_version(spec),
         git_commit=git_commit(Path(__file__).parent),
+        owner_commits=owner_commits(spec),
     )
     _describe(run, version, features)
     return version

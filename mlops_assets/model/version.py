@@ -41,6 +41,9 @@ class ModelVersion(Record):
     """What the intervals are, or why there are none."""
     code_version: str = ""
     git_commit: str = ""
+    """Commit of the platform; empty where it is installed."""
+    owner_commits: dict[str, str] = {}
+    """Commits of the ``declaration`` and of the code that it names, by dotted path, where git keeps them."""
 
     @property
     def data_version(self) -> str:

@@ -1,5 +1,6 @@
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -72,3 +73,27 @@ def test_the_code_version_follows_what_decides_the_model(mixed):
     assert code_version(mixed().spec) == version
     assert code_version(mixed(params={"max_iter": 7}).spec) != version
     assert code_version(mixed().spec.model_copy(update={"description": "other words"})) == version
+
+
+def test_the_commit_of_the_owner_is_not_that_of_the_platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A declaration and its code in a repository of their own; a library that git does not keep has none."""
+    from mlops_assets.declaration.reading import SHIPPED, find_system
+    from mlops_assets.model.environment import owner_commits
+    from mlops_assets_tests.platform import changed
+
+    (tmp_path / "own_code.py").write_text("def engineer(): ...\n")
+    (tmp_path / "defs.yaml").write_text("attributes:\n")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=ada", "-c", "user.email=ada@example.org"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "mine"]):
+        subprocess.run([*git, *words], check=True)
+    monkeypatch.syspath_prepend(tmp_path)
+    wine = find_system("wine_quality", [SHIPPED])
+    features = {**wine.features.model_dump(), "engineer": "own_code.engineer"}
+    own = changed(wine, features=features).placed(tmp_path / "defs.yaml")
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    commits = owner_commits(own)
+    assert (commits["declaration"], commits["own_code.engineer"]) == (commit, commit)
+    assert not [name for name in commits if name.startswith("sklearn")]
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "defs.yaml").write_text("not added\n")
+    assert "declaration" not in owner_commits(own.placed(tmp_path / "notes" / "defs.yaml"))

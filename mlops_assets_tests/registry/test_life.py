@@ -14,7 +14,9 @@ from mlops_assets.registry.ledger_entry import Event
 from mlops_assets.registry.rollback import roll_back
 from mlops_assets.registry.session import RegistrySession
 from mlops_assets.registry.version import ChampionDecision
+from mlops_assets.resources.instance import opened_instance
 from mlops_assets.resources.model_registry import ARCHIVED_TAG
+from mlops_assets.settings import Settings
 from mlops_assets_tests.platform import Platform, changed, checks
 from mlops_assets_tests.wine import WINE
 
@@ -160,6 +162,18 @@ def test_a_bound_that_was_loosened_is_told(session: RegistrySession, home: Platf
     assert "now at least 0.50" in told
 
 
+def shown_by_dagster() -> tuple[object, object]:
+    """The champion on the pages of Dagster, and how it came there."""
+    import dagster as dg
+
+    with opened_instance(Settings()) as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey([WINE, "champion"]))
+    assert event is not None
+    assert event.asset_materialization is not None
+    metadata = event.asset_materialization.metadata
+    return metadata["champion"].value, metadata["decision"].value
+
+
 def test_the_standing_tells_of_the_champion_that_a_person_put_back(
     session: RegistrySession, home: Platform, monkeypatch: pytest.MonkeyPatch
 ):
@@ -179,9 +193,11 @@ def test_the_standing_tells_of_the_champion_that_a_person_put_back(
         return done.output
 
     assert '"generation": 3' in mlops("rollback", WINE, "--reason", "too [bold] for us", "--json")
+    assert shown_by_dagster() == (1, "rolled back")
     told = " ".join(mlops("report", WINE).split())
     assert "rolled back by grace" in told and "too [bold] for us" in told
     mlops("approve", WINE, "2", "--reason", "it was not", "--override")
+    assert shown_by_dagster() == (2, "promoted")
     assert "champion: version 2" in mlops("aliases", WINE)
     assert "none" in mlops("archive", WINE, "--dry-run")
     assert runner.invoke(app, ["decline", WINE, "2", "--reason", "no"]).exception is not None
