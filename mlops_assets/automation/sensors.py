@@ -74,7 +74,7 @@ def _data_version(event: dg.EventLogEntry) -> str | None:
 
 def _request(context: dg.SensorEvaluationContext, names: Sequence[str]) -> dg.RunRequest | dg.SkipReason:
     """One run at a time for one set of batches, and a new attempt when it ended without reading them."""
-    key = hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:16]
+    key = hashlib.sha256("\n".join(sorted(names)).encode(errors="surrogateescape")).hexdigest()[:16]
     runs = context.instance.get_runs(dg.RunsFilter(tags={BATCHES_TAG: key}), limit=ATTEMPTS)
     if any(not run.is_finished for run in runs):
         return dg.SkipReason(f"A run is reading these {len(names)} batches.")

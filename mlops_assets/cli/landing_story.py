@@ -74,8 +74,9 @@ def retracted_story(storage: Storage, spec: SystemSpec, batch: str, reason: str)
     from mlops_assets.dataset.ingestion import retract
 
     version = retract(storage, spec, batch, reason)
-    message = f"Retracted {batch}: {spec.name} has {version.rows} rows in {version.batches} batches now."
-    return {"system": spec.name, "dataset": version.model_dump(mode="json"), "message": message}
+    rows, batches = (version.rows, version.batches) if version else (0, 0)
+    message = f"Retracted {batch}: {spec.name} has {rows} rows in {batches} batches now."
+    return {"system": spec.name, "dataset": version and version.model_dump(mode="json"), "message": message}
 
 
 def _fate(storage: Storage, spec: SystemSpec, batch: str) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import polars as pl
 
-from mlops_assets.dataset.batch_fault import rejection_for
 from mlops_assets.dataset.contract import Contract
 from mlops_assets.dataset.digest import element
 from mlops_assets.dataset.files import content_digest
@@ -16,6 +15,7 @@ from mlops_assets.dataset.landing import landed_path
 from mlops_assets.dataset.landing_zone import Landed
 from mlops_assets.dataset.quarantine import Quarantine
 from mlops_assets.dataset.reading.batch import BatchRows
+from mlops_assets.dataset.reading.batch_fault import rejection_for
 from mlops_assets.dataset.reading.separate import ReaderEnded, guarded_batch
 from mlops_assets.dataset.seen_hashes import Seen
 from mlops_assets.dataset.staging import StagedFiles

@@ -26,6 +26,7 @@ def dataset_asset(spec: SystemSpec, check_code: CodeCheck) -> dg.AssetsDefinitio
     def dataset(context: dg.AssetExecutionContext, storage: StorageResource) -> dg.MaterializeResult:
         from mlops_assets.dataset.checks import contract_verdict
         from mlops_assets.dataset.ingestion import ingest
+        from mlops_assets.dataset.landing import refused
 
         opened = storage.open()
         with refusals():
@@ -37,6 +38,8 @@ def dataset_asset(spec: SystemSpec, check_code: CodeCheck) -> dg.AssetsDefinitio
                 run_id=context.run.run_id,
                 on_progress=lambda file, rows: context.log.info(f"{file}: {rows} rows read"),
             )
+        for name, what in refused(opened, spec.name).items():
+            context.log.warning(f"{name!r} in the landing zone is {what}. Remedy: mlops land {spec.name} FILE")
         for outcome in ingestion.outcomes:
             context.log.info(_summary(outcome))
         contract = contract_verdict(ingestion.outcomes)

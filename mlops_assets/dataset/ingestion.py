@@ -69,24 +69,27 @@ def ingest(storage: "Storage", spec: "SystemSpec", run_id: str = "", on_progress
     return Ingestion(publish(storage, spec, run_id), outcomes)
 
 
-def retract(storage: "Storage", spec: "SystemSpec", batch_prefix: str, reason: str, run_id: str = "") -> DatasetVersion:
+def retract(
+    storage: "Storage", spec: "SystemSpec", batch_prefix: str, reason: str, run_id: str = ""
+) -> DatasetVersion | None:
     """Take the batch whose id begins with ``batch_prefix`` out of the dataset; the same bytes stay out from then on.
 
+    A rejected batch is put on record as retracted: no other contract will be asked about it.
     Rows that were quarantined because the retracted batch held their key do not come back: land them again.
 
     Raises:
-        LandingError: if no accepted batch, or more than one, has this prefix.
+        LandingError: if no accepted or rejected batch, or more than one, has this prefix.
     """
     require_lake(storage, spec.name)
     _unrecorded(storage, spec, run_id)
     outcomes = {outcome.digest: outcome for outcome in storage.records.history(BatchOutcome, spec.name)}
-    accepted = _only_match(spec.name, batch_prefix, outcomes)
-    outcome = _taken_out(storage, accepted, reason)
+    chosen = _only_match(spec.name, batch_prefix, outcomes)
+    if chosen.outcome == "accepted":
+        outcome = _taken_out(storage, chosen, reason)
+    else:  # nothing of it is in the table; retracted, it is not offered again under another contract
+        outcome = chosen.model_copy(update={"outcome": "retracted", "reason": f"{reason} (was {chosen.reason})"})
     _record(storage, outcome, run_id)
-    version = publish(storage, spec, run_id)
-    if version is None:
-        raise StorageError(f"{spec.name!r} has no version after a retraction. Remedy: restore the dataset table")
-    return version
+    return publish(storage, spec, run_id)
 
 
 def publish(storage: "Storage", spec: "SystemSpec", run_id: str = "") -> DatasetVersion | None:
@@ -190,14 +193,15 @@ def _take_out(table: DatasetTable, outcome: BatchOutcome) -> None:
 def _only_match(system: str, prefix: str, outcomes: dict[str, BatchOutcome]) -> BatchOutcome:
     matches = [outcome for digest, outcome in outcomes.items() if digest.startswith(prefix)]
     accepted = [outcome for outcome in matches if outcome.outcome == "accepted"]
-    if len(accepted) == 1:
-        return accepted[0]
+    rejected = [outcome for outcome in matches if outcome.outcome == "rejected"]
+    if len(accepted) == 1 or len(accepted or rejected) == 1:
+        return (accepted or rejected)[0]
     candidates = accepted or matches or list(outcomes.values())
     listed = (
         ", ".join(f"{outcome.digest[:12]} ({outcome.original}, {outcome.outcome})" for outcome in candidates[:20])
         or "none"
     )
-    what = "names several batches" if len(accepted) > 1 else "names no accepted batch"
+    what = "names several batches" if len(accepted or rejected) > 1 else "names no accepted or rejected batch"
     raise LandingError(f"{prefix!r} {what} of {system!r}. Batches: {listed}. Remedy: give more of the batch id")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlsplit
 
 from mlops_assets.dataset.files import open_bytes
+from mlops_assets.dataset.irregular import kind_of
 from mlops_assets.dataset.landing_zone import Landed, Progress, Zone
 from mlops_assets.declaration.base import load_object
 from mlops_assets.errors import LandingError, SpecError
@@ -72,6 +73,11 @@ def pending(storage: "Storage", system: str) -> list[Landed]:
     return sorted(batches.values(), key=lambda landed: (landed.landed_at, landed.file))
 
 
+def refused(storage: "Storage", system: str) -> dict[str, str]:
+    """What lies in the zone and is never taken in, by name: why."""
+    return Zone(storage, system).refused()
+
+
 def find_landed(storage: "Storage", system: str, file: str) -> Landed | None:
     """The batch behind a ``file`` of the zone, None where it lies there no longer."""
     return Zone(storage, system).describe(file)
@@ -109,6 +115,8 @@ def _opened(source: str | Path) -> Iterator[tuple[BinaryIO, int | None]]:
             handle = open_bytes(fs, path)
             size = getattr(handle, "size", None)
         else:
+            if irregular := kind_of(Path(source).stat().st_mode):
+                raise ValueError(f"it is {irregular}")
             handle = Path(source).open("rb")  # noqa: SIM115 - closed below, where errors are no longer the opening's
             size = Path(source).stat().st_size
     except (OSError, ImportError, ValueError) as error:

@@ -11,7 +11,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO
 
 from mlops_assets.dataset.files import BLOCK, content_digest, create_bytes, read_bytes, root_of
+from mlops_assets.dataset.irregular import entries
 from mlops_assets.dataset.version import BatchOutcome, Reopening
+from mlops_assets.errors import LandingError
+from mlops_assets.storage.landing_limits import set_limit
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -67,7 +70,7 @@ class Zone:
             batch, length = self._copy(source, temporary, size, on_progress)
             known = self._known(batch, original)
             if known is None:
-                landed = Landed(batch, batch + _suffix(original), original, datetime.now(UTC), length, new=True)
+                landed = Landed(batch, batch + _suffix(original), _shown(original), datetime.now(UTC), length, new=True)
                 self._publish(temporary, landed)
                 return landed
             if anew:
@@ -104,7 +107,7 @@ class Zone:
         receipt = self._receipt(batch)
         if receipt is not None and receipt.file == name:
             return receipt
-        return Landed(batch, name, name, modified, size or 0)
+        return Landed(batch, name, _shown(name), min(modified, datetime.now(UTC)), size or 0)
 
     def has_receipt(self, name: str) -> bool:
         batch = _batch_of(name)
@@ -126,24 +129,36 @@ class Zone:
             return known
         size, modified = self.fs.size(self.path(name)), self.fs.modified(self.path(name))
         file = name if _batch_of(name) == batch else batch + _suffix(name)
-        landed = Landed(batch, file, name, modified, size or 0)
+        landed = Landed(batch, file, _shown(name), min(modified, datetime.now(UTC)), size or 0)
         self._publish(self.path(name), landed)
         return landed
 
     def _names(self) -> list[str]:
+        return [name for name, irregular in self._entries() if irregular is None]
+
+    def refused(self) -> dict[str, str]:
+        """What lies in the zone and is never taken in, by name: why."""
+        return {_shown(name): f"{what}, not a file" for name, what in self._entries() if what is not None}
+
+    def _entries(self) -> list[tuple[str, str | None]]:
         self.fs.invalidate_cache(self.root)
         if not self.fs.exists(self.root):
             return []
-        names = (path.rstrip("/").rpartition("/")[2] for path in self.fs.ls(self.root, detail=False))
-        return [name for name in names if not name.startswith((".", "_")) and not name.endswith(_UNFINISHED)]
+        return [
+            (name, what)
+            for name, what in entries(self.fs, self.root)
+            if not name.startswith((".", "_")) and not name.endswith(_UNFINISHED)
+        ]
 
     def _settled(self, name: str) -> bool:
         """Whether a dropped file is complete; content-named files always are."""
         if _batch_of(name):
             return True
         try:
-            age = datetime.now(UTC) - self.fs.modified(self.path(name))
-            return age.total_seconds() >= SETTLED_SECONDS and self.fs.isfile(self.path(name))
+            age = (datetime.now(UTC) - self.fs.modified(self.path(name))).total_seconds()
+            if age < -SETTLED_SECONDS:  # a time to come, by another clock: the change of the entry itself is ours
+                age = datetime.now(UTC).timestamp() - self.fs.info(self.path(name)).get("created", 0)
+            return age >= SETTLED_SECONDS
         except FileNotFoundError:  # another ingestion has just adopted it
             return False
 
@@ -154,6 +169,9 @@ class Zone:
                 out.write(block)
                 digest.update(block)
                 done += len(block)
+                if done > self.storage.limits.bytes:
+                    remedy = set_limit("bytes", max(size or 0, 2 * done))
+                    raise LandingError(f"The file has more than {self.storage.limits.bytes:,} bytes. {remedy}")
                 if on_progress is not None:
                     on_progress(done, size)
             _to_disk(out)
@@ -180,9 +198,11 @@ class Zone:
     def _receipt(self, batch: str) -> Landed | None:
         try:
             body = json.loads(read_bytes(self.fs, self.path(f"_receipts/{batch}.json")))
-        except FileNotFoundError:
+            return Landed(
+                batch, body["file"], body["original"], datetime.fromisoformat(body["landed_at"]), body["bytes"]
+            )
+        except (FileNotFoundError, ValueError, KeyError, TypeError):  # a damaged receipt is a lost one
             return None
-        return Landed(batch, body["file"], body["original"], datetime.fromisoformat(body["landed_at"]), body["bytes"])
 
     def _known(self, batch: str, original: str) -> Landed | None:
         """The batch with these bytes, if its file lies in the zone."""
@@ -208,6 +228,11 @@ class Zone:
 def _batch_of(name: str) -> str | None:
     match = _CONTENT_NAME.match(name)
     return match.group(1) if match else None
+
+
+def _shown(name: str) -> str:
+    """A name as text: a file system may hold bytes that are none."""
+    return name.encode(errors="backslashreplace").decode()
 
 
 def _suffix(name: str) -> str:

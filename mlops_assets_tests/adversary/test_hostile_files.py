@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mlops_assets.dataset.ingestion import ingest
+from mlops_assets.dataset.ingestion import ingest, retract
 from mlops_assets.dataset.landing import land
 from mlops_assets.dataset.reading import separate
 from mlops_assets.dataset.version import BatchOutcome
@@ -158,6 +158,17 @@ def test_a_reader_that_always_dies_is_a_rejection(
     outcome = rejected(storage, "r.jsonl", b'{"x": 1, "y": "a"}\n', tmp_path)
     assert outcome.outcome == "rejected"
     assert f"its reader ended by {number.name}" in outcome.reason
+
+
+def test_retract_knows_a_poisoned_batch_and_keeps_it_out_under_every_contract(storage: Storage, tmp_path: Path):
+    file, make, _ = BOMBS["2,000 brackets"]
+    poisoned = rejected(storage, file, make(), tmp_path)
+    other = system({**COLUMNS, "x": {"type": "float", "min": -1}})
+    assert poisoned.digest in [outcome.digest for outcome in ingest(storage, other).outcomes]
+    version = retract(storage, other, poisoned.digest[:8], "poisoned")
+    assert version is not None
+    assert version.batches == 1
+    assert ingest(storage, SPEC).outcomes == []
 
 
 def test_a_reader_that_somebody_kills_once_costs_no_batch(

@@ -337,7 +337,8 @@ def test_a_key_is_free_again_after_retraction(lake: Lake):
 
 
 @pytest.mark.parametrize(
-    ("prefix", "message"), [("", "names several batches"), ("f" * 64, "names no accepted batch"), ("bad", "rows.csv")]
+    ("prefix", "message"),
+    [("", "names several batches"), ("f" * 64, "names no accepted or rejected batch"), ("bad", "rows.csv")],
 )
 def test_an_unclear_retraction_names_the_candidates(lake: Lake, prefix: str, message: str):
     lake.ingest(GOOD)

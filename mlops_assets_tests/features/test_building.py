@@ -176,7 +176,9 @@ def test_retraction_brings_the_earlier_version_back_as_the_newest(declare, stora
     batch = read_features(storage, second)["_batch"].drop_duplicates()
     late = next(b for b in batch if b not in set(read_features(storage, first)["_batch"]))
 
-    again = build(storage, spec, retract(storage, spec, late, "faulty sensor"))
+    without = retract(storage, spec, late, "faulty sensor")
+    assert without is not None
+    again = build(storage, spec, without)
 
     assert storage.records.latest(FeaturesVersion, "sys") == again
     pd.testing.assert_frame_equal(read_features(storage, again), read_features(storage, first))
