@@ -60,7 +60,8 @@ def _storage(settings: Settings) -> str:
     import pyarrow as pa
     from deltalake import DeltaTable, write_deltalake
 
-    storage, options = settings.open_storage(), dict(settings.storage_options) or None
+    storage = settings.open_storage()
+    options = dict(storage.options) or None
     doctor = f"{storage.root.rstrip('/')}/.doctor"
     probe = f"{doctor}/{uuid.uuid4().hex}"
     try:

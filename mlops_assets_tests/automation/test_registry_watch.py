@@ -77,10 +77,10 @@ def champion(answer: Any) -> list[Any]:
 
 def test_no_page_of_dagster_shows_an_old_champion(session: RegistrySession, spec: SystemSpec):
     stale = instance_that_shows(session)
-    roll_back(session, "by a program, not by the command")
+    rollback = roll_back(session, "by a program, not by the command")
     answer = tick(session, spec, instance=stale)
     assert champion(answer) == [1]
-    stale.report_runless_asset_event(materialization(spec, session.ledger.latest(spec.name, "rolled back")))
+    stale.report_runless_asset_event(materialization(spec, rollback))
     assert champion(tick(session, spec, instance=stale)) == []
 
 
