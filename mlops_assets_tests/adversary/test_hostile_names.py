@@ -96,6 +96,27 @@ def test_no_column_or_value_makes_a_name_that_dagster_refuses(slices: list[tuple
     assert len(set(found)) == len(found)
 
 
+LEADING_OUT = ["../s", "s/../t", "/s", "s/t", "s\\t", "..%2fs", "%2e%2e%2fs", "%252e%252e%252fs", "s\x00", "s\n", "~s"]
+
+
+@pytest.mark.parametrize("name", [*LEADING_OUT, "", ".", "..", "s" * 64, "S", "ß", "'; --"])
+def test_no_name_of_a_system_leads_out_of_its_folder(name: str, tmp_path: Path):
+    document = yaml.safe_load(MINIMAL)["attributes"] | {"name": name}
+    with pytest.raises(ValueError, match="name"):
+        SystemSpec.model_validate(document)
+    with pytest.raises(SpecError, match="Declared systems: "):
+        find_system(name, [tmp_path])
+
+
+@given(st.text(alphabet=st.sampled_from("./\\%2eE5cfF~:\x00\n s"), max_size=12))
+def test_a_name_that_is_taken_is_one_name_of_a_folder(name: str):
+    try:
+        SystemSpec.model_validate(yaml.safe_load(MINIMAL)["attributes"] | {"name": name})
+    except ValueError:
+        return
+    assert re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name)
+
+
 texts = hostile | st.sampled_from(["\ud800", "\x00", "team:", "a@b", "* * * * *", "0 0 31 2 *"])
 scalars = texts | st.integers() | st.floats() | st.booleans() | st.none()
 parts: dict[str, st.SearchStrategy[Any]] = {

@@ -1,6 +1,8 @@
 """Kill -9 in the middle of an append, and two ingestions of one system at once."""
 
+import contextlib
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -20,6 +22,8 @@ from mlops_assets.storage.storage import Storage
 from mlops_assets_tests.dataset.declaring import system
 
 ROWS = 400_000
+KILLS = 10
+"""Kills in a row of one write."""
 SPEC = system({"k": {"type": "integer"}, "x": {"type": "float", "min": 0}, "y": {"type": "string"}}, key=["k"])
 INGESTING = """
 import sys
@@ -72,6 +76,39 @@ def test_a_killed_append_leaves_the_last_good_version_readable(storage: Storage,
     assert read_dataset(storage, before)["k"].to_list() == [-1]
 
 
+@pytest.mark.soak("kills")  # the moments above are killed in the ordinary run too
+@pytest.mark.parametrize("chain", range(20))
+def test_a_write_killed_at_any_offset_is_never_read_and_in_the_end_there_once(
+    storage: Storage, tmp_path: Path, chain: int, record_property: Callable[[str, object], None]
+):
+    (tmp_path / "small.csv").write_text("k,x,y\n-1,1,a\n")
+    land(storage, "s", tmp_path / "small.csv")
+    before = ingest(storage, SPEC).version
+    assert before is not None
+    batch = land(storage, "s", _rows(tmp_path / "rows.parquet")).batch
+    record_property("kills", _kill_at_offsets(storage, tmp_path, before, random.Random(chain)))
+    assert read_dataset(storage, before)["k"].to_list() == [-1]
+    version = ingest(storage, SPEC).version
+    assert version is not None
+    assert sorted(read_dataset(storage, version)["k"]) == [-1, *range(1, ROWS)]
+    assert [outcome.outcome for outcome in storage.records.history(BatchOutcome, "s") if outcome.digest == batch] == [
+        "accepted"
+    ]
+
+
+def _kill_at_offsets(storage: Storage, folder: Path, before: DatasetVersion, chance: random.Random) -> int:
+    """How many writes were killed: the chain ends where one had been committed."""
+    tables, whole = Path(storage.table("s", "dataset")).parent, _bytes_of_a_whole_write(folder)
+    for kill in range(KILLS):
+        there, offset = _files(tables), chance.randrange(whole)
+        _kill_when(_start(folder), lambda there=there, offset=offset: _written(tables, there) > offset)
+        if any(tables.glob("dataset/_delta_log/*2.json")):
+            return kill + 1
+        assert storage.records.latest(DatasetVersion, "s") == before
+        assert read_dataset(storage, before)["k"].to_list() == [-1]
+    return KILLS
+
+
 def test_two_ingestions_at_once_bring_in_every_batch_once(storage: Storage, tmp_path: Path):
     for index in range(8):
         path = tmp_path / f"{index}.csv"
@@ -92,6 +129,25 @@ def _rows(path: Path) -> Path:
     frame = pl.DataFrame({"k": range(ROWS), "x": pl.int_range(ROWS, eager=True) - 1, "y": "a"})
     frame.write_parquet(path)
     return path
+
+
+def _bytes_of_a_whole_write(folder: Path) -> int:
+    other = Storage.local(folder / "whole")
+    land(other, "s", folder / "rows.parquet")
+    ingest(other, SPEC)
+    return _written(Path(other.table("s", "dataset")).parent, set())
+
+
+def _files(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if path.is_file()}
+
+
+def _written(folder: Path, before: set[Path]) -> int:
+    sizes = []
+    for path in _files(folder) - before:
+        with contextlib.suppress(FileNotFoundError):  # renamed meanwhile
+            sizes.append(path.stat().st_size)
+    return sum(sizes)
 
 
 def _start(folder: Path) -> subprocess.Popen:

@@ -1,10 +1,16 @@
 """Roles in the UI: who is asked for, whose word counts, and what each role may launch."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import requests
+from starlette.routing import Mount, Route
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Origin, Subprotocol
 
 from mlops_assets.errors import MlopsError
 from mlops_assets.settings import Settings, UiRole
@@ -147,6 +153,32 @@ def test_every_mutation_with_a_role_is_one_that_dagster_has():
     mutations = create_schema().graphql_schema.mutation_type
     assert mutations and set(NEEDS) - {"__typename"} <= set(mutations.fields)
     assert {needed_for(Call(name, {})) for name in set(mutations.fields) - set(NEEDS)} == {"admin"}
+
+
+def test_no_route_of_the_webserver_is_open_without_a_proof_or_lets_a_viewer_write(web: Web):
+    """Every route that Dagster's own application has, also those of a later one."""
+    paths = {path for path in addresses() if path != "/server_info"}
+    assert {"/graphql", "/notebook", "/report_asset_check/x"} <= paths
+    for path in sorted(paths):
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+            answer = requests.request(method, web.url + path, json={}, timeout=30)
+            assert answer.status_code in (401, 405), f"{method} {path}"
+            if method != "GET" and path != "/graphql":
+                answer = requests.request(method, web.url + path, json={}, headers=bearer("viewer"), timeout=30)
+                assert answer.status_code in (403, 405), f"{method} {path}"
+
+
+def test_no_websocket_is_opened_without_a_proof(web: Web):
+    with pytest.raises(InvalidStatus, match="403"):
+        connect(f"ws://127.0.0.1:{web.port}/graphql", origin=Origin(web.url), subprotocols=[Subprotocol("graphql-ws")])
+
+
+def addresses() -> set[str]:
+    """One path for every route of HTTP."""
+    from dagster_webserver.webserver import DagsterWebserver
+
+    server = DagsterWebserver(cast(Any, None))  # of the process it asks nothing until it is served
+    return {re.sub(r"{[^}]+}", "x", route.path) for route in server.build_routes() if isinstance(route, Route | Mount)}
 
 
 def test_mlops_ui_refuses_to_listen_for_everybody(tmp_path: Path):
