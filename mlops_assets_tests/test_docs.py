@@ -1,5 +1,6 @@
 """What README and docs declare is what the platform takes."""
 
+import ast
 import re
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import yaml
 from mlops_assets.declaration.spec import SystemSpec
 
 REPOSITORY = Path(__file__).parents[1]
-PACKAGE = REPOSITORY / "mlops_assets"
+PACKAGE, TESTS = REPOSITORY / "mlops_assets", REPOSITORY / "mlops_assets_tests"
 PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 
 
@@ -59,3 +60,33 @@ def test_the_map_names_every_room():
     architecture = (REPOSITORY / "docs" / "architecture.md").read_text()
     table = architecture[architecture.index("| room | holds |") :].split("\n\n")[0]
     assert {*rooms, *doors} - set(re.findall(r"`([\w./]+)`", table)) == set()
+
+
+def promises() -> dict[str, tuple[list[str], str]]:
+    """Of every row of the table: its tests, and what it says is not shown."""
+    text = (REPOSITORY / "docs" / "reliability.md").read_text()
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if re.match(r"\| (R|M)?\d+ \|", line)]
+    cells = [(row[0], re.findall(r"`([^`]+)`", row[2]), row[3].strip(" |") if len(row) > 3 else "") for row in rows]
+    assert len(cells) == len({name for name, _, _ in cells})
+    return {name: (tests, rest) for name, tests, rest in cells}
+
+
+def test_the_table_of_promises_leaves_none_out():
+    assert list(promises()) == [
+        *(f"R{number}" for number in range(1, 15)),
+        *(f"M{number}" for number in range(4, 10)),
+        *(f"{number}" for number in range(1, 14)),
+    ]
+    assert [name for name, (tests, rest) in promises().items() if not tests and not rest.startswith("Not yet")] == []
+
+
+@pytest.mark.parametrize("name", promises())
+def test_no_promise_names_a_test_that_does_not_exist(name: str):
+    named = [test.partition("::") for test in promises()[name][0]]
+    assert [(file, test) for file, _, test in named if test not in functions_of(TESTS / file)] == []
+
+
+def functions_of(path: Path) -> set[str]:
+    """Names of the tests in a file, which is not imported; none where there is no such file."""
+    tree = ast.parse(path.read_text()) if path.is_file() else ast.Module([], [])
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
