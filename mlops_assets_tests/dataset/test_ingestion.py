@@ -309,6 +309,7 @@ def test_retraction_restores_the_dataset_of_before(lake: Lake):
     before = lake.ingest(GOOD)
     batch = lake.ingest("x,note,y\n1,,a\n9,,a\n-1,,a\n", name="wrong.csv").outcomes[0].digest
     after = retract(lake.storage, SPEC, batch[:10], "wrong units")
+    assert after is not None
     expected = _version(before).model_dump(exclude={"table_version", "newest_landed_at"})
     assert after.model_dump(exclude={"table_version", "newest_landed_at"}) == expected
     assert after.newest_landed_at == _version(before).newest_landed_at
