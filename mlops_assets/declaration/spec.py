@@ -57,6 +57,10 @@ class SystemSpec(Declared):
         self._place = path
         return self
 
+    def __eq__(self, other: object) -> bool:
+        """Whether both declare the same, wherever they were read."""
+        return isinstance(other, SystemSpec) and self.model_dump() == other.model_dump()
+
     @model_validator(mode="after")
     def _parts_fit_together(self) -> "SystemSpec":
         for mistake in self._mistakes():

@@ -36,6 +36,12 @@ def test_name_task_target_and_columns_are_enough(tmp_path: Path):
     assert [gate.name for gate in spec.evaluation.gates] == ["beats_baseline"]
 
 
+def test_two_declarations_are_equal_wherever_they_stand(tmp_path: Path):
+    here, there = (read_declaration(declared(tmp_path / folder, MINIMAL)) for folder in ("here", "there"))
+    assert here == there
+    assert here.place != there.place
+
+
 @pytest.mark.parametrize(
     ("extra", "line", "told"),
     [
