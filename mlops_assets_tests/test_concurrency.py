@@ -62,12 +62,14 @@ def test_the_alias_follows_the_ledger_when_another_promotion_overtakes_it(folder
 
 def test_many_that_register_and_promote_the_same_report_at_once_leave_one_version_and_the_alias_on_it(tmp_path: Path):
     client = Platform(tmp_path).tracking.client
+    model = client.create_logged_model("0")
+    client.finalize_logged_model(model.model_id, "READY")
     together = threading.Barrier(AT_ONCE)
 
     def promote_report(system: str) -> int:
         registry = Registry(client, system)
         together.wait()
-        version = registry.register(str(tmp_path), "", {REPORT_TAG: "r" * 64}, "")
+        version = registry.register(f"models:/{model.model_id}", "", {REPORT_TAG: "r" * 64}, "")
         together.wait()
         registry.point("champion", version)
         return version

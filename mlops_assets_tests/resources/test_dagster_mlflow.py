@@ -1,6 +1,7 @@
 """dagster-mlflow's own resource works for assets written for it, and is not given the login as part of an address."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -8,6 +9,21 @@ import pytest
 
 from mlops_assets.resources.dagster_mlflow import mlflow_resource
 from mlops_assets_tests.platform import Platform
+
+
+LOGIN = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+
+
+@pytest.fixture(autouse=True)
+def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The resource leaves its run active and the login in the environment, for the whole process."""
+    import mlflow
+
+    for variable in LOGIN:
+        monkeypatch.setenv(variable, "")
+    yield
+    if mlflow.active_run():
+        mlflow.end_run()
 
 
 @dg.asset(required_resource_keys={"mlflow"})
@@ -30,4 +46,4 @@ def test_no_password_stands_in_the_address_that_mlflow_is_given(monkeypatch: pyt
     result = dg.materialize([measured], resources={"mlflow": resource}, raise_on_error=False)
     assert not result.success
     assert mlflow.get_tracking_uri() == "http://127.0.0.1:9"
-    assert (os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"]) == ("ada", "pl@nted")
+    assert [os.environ[variable] for variable in LOGIN] == ["ada", "pl@nted"]
