@@ -10,7 +10,6 @@ import pytest
 from mlops_assets.resources.dagster_mlflow import mlflow_resource
 from mlops_assets_tests.platform import Platform
 
-
 LOGIN = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 
 
