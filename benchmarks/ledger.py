@@ -5,9 +5,9 @@ from pathlib import Path
 
 from benchmarks.figure import RUNS, Benchmark, Figure, seconds
 from mlops_assets.audit.history import generation_at
-from mlops_assets.registry.hash_chain import verify
-from mlops_assets.registry.ledger import Ledger, moment
-from mlops_assets.registry.ledger_entry import Entry
+from mlops_assets.storage.hash_chain import verify
+from mlops_assets.storage.ledger import Ledger
+from mlops_assets.storage.ledger_entry import Entry, moment
 from mlops_assets.storage.schema import tables
 from mlops_assets.storage.storage import Storage
 

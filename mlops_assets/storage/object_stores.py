@@ -1,8 +1,12 @@
 """Object stores: which extra a URL's scheme needs, and which libraries that extra brings."""
 
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
-from mlops_assets.errors import MissingExtra
+from mlops_assets.errors import MissingExtra, StorageError
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
 
 LIBRARIES = {
     "s3": ("s3fs", "boto3"),
@@ -30,6 +34,30 @@ def require_libraries(url: str) -> None:
     for library in LIBRARIES[extra]:
         if not _installed(library):
             raise MissingExtra(library, extra)
+
+
+def require_bucket(fs: "AbstractFileSystem", url: str) -> None:
+    """Do nothing where ``url`` is not on S3, or its bucket is there: s3fs would make one that is misspelt.
+
+    Raises:
+        StorageError: naming the bucket.
+    """
+    scheme, _, path = url.partition("://")
+    bucket, _, prefix = path.rstrip("/").partition("/")
+    if EXTRA_OF_SCHEME.get(scheme) != "s3":
+        return
+    try:  # below the prefix, which a key may be limited to
+        fs.call_s3("list_objects_v2", Bucket=bucket, Prefix=prefix and f"{prefix}/", MaxKeys=1)  # pyright: ignore[reportAttributeAccessIssue]
+    except FileNotFoundError as error:
+        raise StorageError(
+            f"{url!r}: the bucket {bucket!r} is not there. Remedy: correct MLOPS_STORAGE, or make the bucket"
+        ) from error
+
+
+def make_folder(fs: "AbstractFileSystem", path: str) -> None:
+    """Make ``path`` where folders are made: an object store has none, and would be asked for a bucket."""
+    if not EXTRA_OF_SCHEME.keys() & {*([fs.protocol] if isinstance(fs.protocol, str) else fs.protocol)}:
+        fs.makedirs(path, exist_ok=True)
 
 
 def missing_extras() -> list[str]:

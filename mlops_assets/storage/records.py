@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -11,9 +12,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from mlops_assets.errors import StorageError
+from mlops_assets.storage.chain_writing import in_turn
+from mlops_assets.storage.record_seals import RecordSeals, fault_of, seal_as_found, write_sealed
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine, Table
+    from sqlalchemy import Engine, Row, Select, Table
+    from sqlalchemy.exc import IntegrityError
 
 
 class Record(BaseModel):
@@ -40,7 +44,7 @@ class Published(Generic[R]):
 
     record: R
     at: datetime
-    """When it was published, UTC, to the second with sqlite."""
+    """When it was published, UTC."""
     run_id: str
     """Dagster run; empty outside one."""
 
@@ -66,40 +70,50 @@ class RecordStore:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self._seals = RecordSeals()
 
     def append(self, record: Record, run_id: str = "") -> int:
-        """Publish ``record`` and return its sequence number."""
+        """Publish ``record``, sealed by an entry of the ledger, and return its number."""
         row = {
             "system": record.system,
             "stage": record.stage,
             "digest": record.digest,
             "body": record.model_dump_json(),
             "run_id": run_id,
+            "created_at": datetime.now(UTC),
         }
-        with self.engine.begin() as connection:
-            key = connection.execute(self._table.insert().values(**row)).inserted_primary_key
-        if key is None:
-            raise StorageError(f"The record database {self.engine.url!r} returned no key for a {record.stage} record")
-        return key[0]
+
+        def lost(error: "IntegrityError", too_long: bool) -> None:
+            if too_long:
+                raise StorageError(f"{record.system}: the ledger stayed busy. Remedy: try again") from error
+
+        number, entry = in_turn(self.engine, lambda connection: write_sealed(connection, row), lost)
+        self._seals.keep(entry)
+        return number
 
     def latest(self, kind: type[R], system: str) -> R | None:
         """The newest record of ``kind`` for ``system``, or None."""
-        return self._newest(kind, system, None)
+        return next(self._newest_first(kind, system), None)
 
-    def find(self, kind: type[R], system: str, digest: str) -> R | None:
-        """The newest record of exactly this ``digest``, or None."""
-        return self._newest(kind, system, digest)
+    def find(self, kind: type[R], system: str, digest: str, **exact: object) -> R | None:
+        """The newest record of exactly this ``digest`` whose fields have the ``exact`` values, or None.
 
-    def get(self, kind: type[R], system: str, digest: str) -> R:
-        """The newest record of exactly this ``digest``.
+        One digest may have several records: an equal model can come from other features.
+        """
+        records = self._newest_first(kind, system, digest)
+        return next((record for record in records if _has(record, exact)), None)
+
+    def get(self, kind: type[R], system: str, digest: str, **exact: object) -> R:
+        """The newest record of exactly this ``digest`` whose fields have the ``exact`` values.
 
         Raises:
             StorageError: if there is none.
         """
-        record = self.find(kind, system, digest)
+        record = self.find(kind, system, digest, **exact)
         if record is None:
+            asked = "".join(f", {name} {str(value)[:12]}" for name, value in exact.items())
             raise StorageError(
-                f"{system} has no {kind.stage} record {digest[:12]}. Remedy: restore the database of the records"
+                f"{system} has no {kind.stage} record {digest[:12]}{asked}. Remedy: restore the database of the records"
             )
         return record
 
@@ -107,8 +121,7 @@ class RecordStore:
         """Every record of ``kind`` for ``system``, oldest first."""
         table = self._table
         query = table.select().where(table.c.system == system, table.c.stage == kind.stage).order_by(table.c.id)
-        with self.engine.connect() as connection:
-            return [self._load(kind, row.body) for row in connection.execute(query)]
+        return [self._load(kind, row.body) for row in self._read(kind, system, query)]
 
     def published(
         self, kind: type[R], system: str, digest: str | None = None, newest: int | None = None
@@ -117,8 +130,7 @@ class RecordStore:
         table = self._table
         query = table.select().where(table.c.system == system, table.c.stage == kind.stage).order_by(table.c.id.desc())
         query = query if digest is None else query.where(table.c.digest == digest)
-        with self.engine.connect() as connection:
-            rows = connection.execute(query.limit(newest)).all()
+        rows = self._read(kind, system, query.limit(newest))
         return [Published(self._load(kind, row.body), _utc(row.created_at), row.run_id) for row in reversed(rows)]
 
     def position(self, kind: type[Record], system: str) -> int:
@@ -128,25 +140,41 @@ class RecordStore:
         table = self._table
         query = sa.select(sa.func.max(table.c.id)).where(table.c.system == system, table.c.stage == kind.stage)
         with self.engine.connect() as connection:
+            self._seals.require(connection, system, kind.stage)
             return connection.execute(query).scalar() or 0
 
     def digests(self, kind: type[Record], system: str) -> set[str]:
-        """The digests of every record of ``kind``: cheap, also for tens of thousands."""
+        """The digests of every record of ``kind``: cheap, also for tens of thousands, of which none is missing.
+
+        Whether each is what the ledger sealed shows when it is read.
+        """
         import sqlalchemy as sa
 
         table = self._table
         query = sa.select(table.c.digest).where(table.c.system == system, table.c.stage == kind.stage)
         with self.engine.connect() as connection:
+            self._seals.require(connection, system, kind.stage)
             return set(connection.execute(query).scalars())
 
-    def _newest(self, kind: type[R], system: str, digest: str | None) -> R | None:
-        table = self._table
+    def _newest_first(self, kind: type[R], system: str, digest: str | None = None) -> Iterator[R]:
+        """Records one by one, each read when it is asked for."""
+        table, last = self._table, None
         query = table.select().where(table.c.system == system, table.c.stage == kind.stage)
-        if digest is not None:
-            query = query.where(table.c.digest == digest)
+        query = query if digest is None else query.where(table.c.digest == digest)
+        query = query.order_by(table.c.id.desc()).limit(1)
+        while True:
+            rows = self._read(kind, system, query if last is None else query.where(table.c.id < last))
+            if not rows:
+                return
+            last = rows[0].id
+            yield self._load(kind, rows[0].body)
+
+    def _read(self, kind: type[Record], system: str, query: "Select") -> "Sequence[Row]":
+        """Rows of ``kind``, each as the ledger sealed it."""
         with self.engine.connect() as connection:
-            row = connection.execute(query.order_by(table.c.id.desc()).limit(1)).first()
-        return self._load(kind, row.body) if row else None
+            rows = connection.execute(query).all()
+            self._seals.require(connection, system, kind.stage, rows)
+        return rows
 
     def _load(self, kind: type[R], body: str) -> R:
         try:
@@ -156,6 +184,16 @@ class RecordStore:
                 f"A stored {kind.stage!r} record cannot be read by this release: {error}. "
                 "Remedy: run the release that wrote it, or materialise the stage again."
             ) from error
+
+    def fault(self, system: str) -> str:
+        """The first record of ``system`` that is not what the ledger sealed, or is missing; empty if none is."""
+        with self.engine.connect() as connection:
+            return fault_of(connection, system)
+
+    def accept(self, system: str, actor: str, reason: str) -> None:
+        """Seal the records of ``system`` as they are, in the name of a person who knows why they are so."""
+        with self.engine.begin() as connection:
+            seal_as_found(connection, system, actor, reason)
 
     @cached_property
     def engine(self) -> "Engine":
@@ -176,6 +214,10 @@ class RecordStore:
         from mlops_assets.storage.schema import tables
 
         return tables().records
+
+
+def _has(record: Record, exact: dict[str, object]) -> bool:
+    return all(getattr(record, name) == value for name, value in exact.items())
 
 
 def _utc(at: datetime) -> datetime:

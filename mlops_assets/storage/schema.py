@@ -9,7 +9,7 @@ from mlops_assets.storage.migrations import VERSION_TABLE
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, MetaData, Table
 
-HEAD = "0003"
+HEAD = "0004"
 """Revision that this release reads and writes: the last one in ``migrations/versions``."""
 LOCK = 0x6D6C6F7073
 """Key of the advisory lock under which a PostgreSQL database is changed."""
@@ -41,6 +41,7 @@ def tables() -> Tables:
         sa.Column("body", sa.Text, nullable=False),
         sa.Column("run_id", sa.String(64), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
+        sa.Column("entry", sa.Integer),
         sa.Index("mlops_records_latest", "system", "stage", "id"),
         sa.Index("mlops_records_exact", "system", "stage", "digest"),
     )
@@ -89,6 +90,8 @@ def tables() -> Tables:
 def prepare(engine: "Engine") -> None:
     """Give the database the tables of this release: made where it is empty, migrated where it is older.
 
+    Of a SQLite file that is migrated a copy stays beside it: ``platform.0003.db`` of ``platform.db``.
+
     Raises:
         StorageError: if a newer release has migrated the database.
     """
@@ -123,7 +126,26 @@ def _bring_to_head(connection: "Connection") -> None:
     if revision is None and not sa.inspect(connection).has_table("mlops_records"):
         _make(connection)
     else:
+        _keep_copy(connection, revision)
         _migrate(connection, revision)
+
+
+def _keep_copy(connection: "Connection", revision: str | None) -> None:
+    """The SQLite file as it is, beside it under the name of its revision: what an earlier release can go back to."""
+    import sqlite3
+    from contextlib import closing
+    from pathlib import Path
+
+    file = connection.engine.url.database
+    if connection.dialect.name != "sqlite" or not file:
+        return
+    copy = Path(file).with_suffix(f".{revision or '0001'}{Path(file).suffix}")
+    unfinished = copy.with_name(f"{copy.name}.part")
+    unfinished.unlink(missing_ok=True)
+    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(unfinished)) as target:
+        source.backup(target)  # nobody writes meanwhile: the connection that migrates is the one writer
+        target.execute("PRAGMA journal_mode=DELETE")
+    unfinished.replace(copy)
 
 
 def _make(connection: "Connection") -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_assets.storage.landing_limits import LandingLimits
-from mlops_assets.storage.object_stores import require_libraries
+from mlops_assets.storage.object_stores import require_bucket, require_libraries
 from mlops_assets.storage.options import fsspec_options
 from mlops_assets.storage.records import RecordStore
 
@@ -52,11 +52,14 @@ class Storage:
 
         Raises:
             MissingExtra: if ``root`` is an object store whose library is not installed.
+            StorageError: if its bucket is not there; none is made.
         """
         import fsspec
 
         require_libraries(self.root)
-        return fsspec.core.url_to_fs(self.root, **fsspec_options(self.root, self.options))[0]
+        fs = fsspec.core.url_to_fs(self.root, **fsspec_options(self.root, self.options))[0]
+        require_bucket(fs, self.root)
+        return fs
 
     def landing(self, system: str) -> str:
         """URL of the landing zone: the one ingestion boundary of ``system``."""
@@ -65,6 +68,10 @@ class Storage:
     def table(self, system: str, name: str) -> str:
         """URL of the Delta table ``name`` of ``system``."""
         return self._join("tables", system, name)
+
+    def anchor(self, system: str) -> str:
+        """URL of the file that notes how far the ledger of ``system`` reached."""
+        return self._join("anchors", f"{system}.json")
 
     def _join(self, *parts: str) -> str:
         return "/".join([self.root.rstrip("/"), *parts])

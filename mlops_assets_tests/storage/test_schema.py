@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -13,15 +14,24 @@ from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 
 from mlops_assets.errors import StorageError
-from mlops_assets.registry.hash_chain import verify
-from mlops_assets.registry.ledger import Ledger
+from mlops_assets.storage.hash_chain import verify
+from mlops_assets.storage.ledger import Ledger
+from mlops_assets.storage.ledger_entry import Entry
 from mlops_assets.storage.migrations import VERSION_TABLE, configuration
-from mlops_assets.storage.records import RecordStore
+from mlops_assets.storage.records import Record, RecordStore
 from mlops_assets.storage.schema import HEAD, tables
 from mlops_assets_tests.postgres import Postgres
 
 DIGEST = "d" * 64
 Database = Callable[[str], str]
+
+
+class Old(Record):
+    stage = "s"
+
+    @classmethod
+    def upgraded(cls, body: dict[str, Any]) -> dict[str, Any]:
+        return {"system": "wine", "digest": "d"}
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -89,8 +99,41 @@ def test_a_database_of_the_first_release_is_migrated_and_its_ledger_chained(data
     champion = ledger.champion("wine")
     assert champion and (champion.version, champion.generation) == (1, 1)
     assert differences(url) == []
-    with sa.create_engine(url).connect() as connection:
-        assert connection.execute(sa.text("SELECT count(*) FROM mlops_records")).scalar() == 1
+
+    records = RecordStore(url)
+    assert len(records.history(Old, "wine")) == 1
+    assert records.fault("wine") == ""
+    sealed = ledger.entries("wine", "recorded")
+    assert [(one.sequence, one.reason) for one in sealed] == [
+        (4, "1 records of an earlier release, sealed as the migration of the database found them")
+    ]
+
+
+def test_a_record_of_an_earlier_release_is_sealed_as_it_was_found(database: Database):
+    url = of_the_first_release(database("sealed"))
+    with RecordStore(url).engine.begin() as connection:
+        connection.execute(sa.text("UPDATE mlops_records SET run_id = 'another'"))
+    with pytest.raises(StorageError, match=r"The s record d of wine \(number 1\) is not what entry 4"):
+        RecordStore(url).latest(Old, "wine")
+    RecordStore(url).accept("wine", "ada", "it was us")
+    assert RecordStore(url).latest(Old, "wine")
+
+
+def test_a_sqlite_file_is_kept_as_it_was_before_its_migration(tmp_path: Path):
+    """Copied back, it is the database that the earlier release left."""
+    url = of_the_first_release(f"sqlite:///{tmp_path / 'platform.db'}")
+    ledger = Ledger(RecordStore(url))
+    ledger.append(Entry("wine", "verdict", "after", "ada"))
+    assert {path.name for path in tmp_path.glob("*.db*")} >= {"platform.db", "platform.0001.db"}
+    with sa.create_engine(f"sqlite:///{tmp_path / 'platform.0001.db'}").connect() as connection:
+        assert not sa.inspect(connection).has_table(VERSION_TABLE)
+        assert "entry" not in {column["name"] for column in sa.inspect(connection).get_columns("mlops_records")}
+        query = "SELECT event, version, generation FROM mlops_ledger ORDER BY id"
+        assert connection.execute(sa.text(query)).all() == [
+            ("registered", 1, None),
+            ("promoted", 1, 1),
+            ("kept", 2, None),
+        ]
 
 
 def test_a_first_release_without_a_ledger_yet_is_migrated(database: Database):

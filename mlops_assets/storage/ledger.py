@@ -1,26 +1,22 @@
 """The ledger: an append-only SQL table of every event in the life of a system's versions, chained by hashes."""
 
-import random
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mlops_assets.errors import StorageError
-from mlops_assets.registry.ledger_entry import Entry, Event, canonical, read_entry
+from mlops_assets.storage.chain_writing import in_turn, write_next
+from mlops_assets.storage.ledger_entry import RECORDED, Entry, Event, read_entry
 from mlops_assets.storage.records import RecordStore
 from mlops_assets.storage.schema import tables
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Table
+    from sqlalchemy.exc import IntegrityError
 
 MOVES: tuple[Event, ...] = ("registered", "requested", "declined", "promoted", "rolled back", "archived")
 """Events after which an alias may have to move."""
 SUCCESSIONS: tuple[Event, ...] = ("promoted", "rolled back")
 """Events that begin a generation."""
-PATIENCE = 60.0
-"""Seconds for which a writer tries to come after the others."""
 
 
 class Ledger:
@@ -82,15 +78,15 @@ class Ledger:
             return connection.execute(query).scalar() or 0
 
     def entries(self, system: str, *events: Event) -> list[Entry]:
-        """Entries of ``system``, of these events or of all, oldest first."""
+        """Entries of ``system``, of these events or of all but those that seal records, oldest first."""
         table = self._table
         query = table.select().where(table.c.system == system).order_by(table.c.sequence)
-        query = query.where(table.c.event.in_(events)) if events else query
+        query = query.where(table.c.event.in_(events) if events else table.c.event != RECORDED)
         with self._records.engine.connect() as connection:
             return [read_entry(row) for row in connection.execute(query).mappings()]
 
     def chain(self, system: str) -> Iterator[Entry]:
-        """Every entry of ``system`` in order, streamed."""
+        """Every entry of ``system`` in order, those that seal records too, streamed."""
         table = self._table
         query = table.select().where(table.c.system == system).order_by(table.c.sequence)
         with self._records.engine.connect() as connection:
@@ -103,11 +99,12 @@ class Ledger:
         return (entry.sequence, entry.hash) if entry else (0, "")
 
     def systems(self) -> list[str]:
-        """Every system with an entry, sorted."""
+        """Every system with an entry or a record, sorted."""
         import sqlalchemy as sa
 
+        names = sa.union(*(sa.select(table.c.system) for table in (self._table, tables().records)))
         with self._records.engine.connect() as connection:
-            return sorted(connection.execute(sa.select(self._table.c.system).distinct()).scalars())
+            return sorted(connection.execute(names).scalars())
 
     def undelivered(self, system: str) -> tuple[int, int] | None:
         """Sequences of the oldest and newest entry whose aliases were not yet seen in the registry, or None."""
@@ -127,40 +124,24 @@ class Ledger:
             connection.execute(outbox.delete().where(outbox.c.system == system).where(outbox.c.sequence <= sequence))
 
     def _append(self, drafts: Sequence[Entry], once: bool) -> list[Entry]:
-        from sqlalchemy.exc import IntegrityError
+        def lost(error: "IntegrityError", too_long: bool) -> None:
+            # Another writer took the place in the chain, or the generation: which one shows when looking again.
+            self._require_free(drafts, error)
+            if too_long:
+                raise StorageError(f"{drafts[0].system}: the ledger stayed busy. Remedy: try again") from error
 
-        last = time.monotonic() + PATIENCE
-        while True:
-            try:
-                with self._records.engine.begin() as connection:
-                    return self._write(connection, drafts, once)
-            except IntegrityError as error:
-                # Another writer took the place in the chain, or the generation: which one shows when looking again.
-                self._require_free(drafts, error)
-                if time.monotonic() > last:
-                    raise StorageError(f"{drafts[0].system}: the ledger stayed busy. Remedy: try again") from error
-                time.sleep(random.uniform(0, 0.02))
+        return in_turn(self._records.engine, lambda connection: self._write(connection, drafts, once), lost)
 
     def _write(self, connection: "Connection", drafts: Sequence[Entry], once: bool) -> list[Entry]:
         written = []
         for draft in drafts:
             if once and self._is_there(connection, draft):
                 continue
-            entry = self._next(connection, draft)
-            connection.execute(self._table.insert().values(**{**vars(entry), "details": canonical(entry.details)}))
+            entry = write_next(connection, draft)
             if entry.event in MOVES:
                 self._await_delivery(connection, entry)
             written.append(entry)
         return written
-
-    def _next(self, connection: "Connection", draft: Entry) -> Entry:
-        table = self._table
-        query = table.select().where(table.c.system == draft.system).order_by(table.c.sequence.desc()).limit(1)
-        row = connection.execute(query).mappings().first()
-        before = (row["sequence"], row["at"], row["hash"]) if row else (0, "", "")
-        # A clock that was set back must not reorder what happened.
-        entry = replace(draft, sequence=before[0] + 1, at=max(now(), before[1]), hash_before=before[2])
-        return replace(entry, hash=entry.sealed())
 
     def _await_delivery(self, connection: "Connection", entry: Entry) -> None:
         outbox = tables().outbox
@@ -194,14 +175,3 @@ class Ledger:
     @property
     def _table(self) -> "Table":
         return tables().ledger
-
-
-def now() -> str:
-    """This moment as the ledger writes it."""
-    return moment(datetime.now(UTC))
-
-
-def moment(at: datetime) -> str:
-    """``at`` in UTC as the ledger writes it; a time without a zone is taken as UTC."""
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -10,11 +10,11 @@ import pytest
 import sqlalchemy as sa
 
 from mlops_assets.errors import StorageError
-from mlops_assets.registry import ledger as ledger_module
-from mlops_assets.registry.details_format import read_details
-from mlops_assets.registry.hash_chain import ChainFinding, verify
-from mlops_assets.registry.ledger import Ledger, moment
-from mlops_assets.registry.ledger_entry import Entry, Event
+from mlops_assets.storage import chain_writing
+from mlops_assets.storage.details_format import read_details
+from mlops_assets.storage.hash_chain import ChainFinding, verify
+from mlops_assets.storage.ledger import Ledger
+from mlops_assets.storage.ledger_entry import Entry, Event, moment
 from mlops_assets.storage.records import RecordStore
 from mlops_assets.storage.storage import Storage
 
@@ -90,7 +90,7 @@ def test_the_champion_of_a_moment_in_the_past(ledger: Ledger):
 
 
 def test_an_untouched_chain_verifies(ledger: Ledger):
-    found = verify("wine", ledger.chain("wine"), anchor=ledger.head("wine"))
+    found = verify("wine", ledger.chain("wine"), {"the registry": ledger.head("wine")})
     assert found.ok
     assert (found.entries, found.head) == (3, ledger.head("wine")[1])
     assert verify("nobody", ledger.chain("nobody")).ok
@@ -118,7 +118,7 @@ def test_any_change_is_found(ledger: Ledger, storage: Storage, statement: str, t
 def test_entries_taken_off_the_end_are_missed_by_the_anchor(ledger: Ledger, storage: Storage):
     anchor = ledger.head("wine")
     assert changed(storage, "DELETE FROM mlops_ledger WHERE system = 'wine' AND sequence = 3").ok
-    found = verify("wine", ledger.chain("wine"), anchor)
+    found = verify("wine", ledger.chain("wine"), {"the registry": anchor})
     assert "entry 3, whose hash the registry noted, is missing" in found.broken
 
 
@@ -127,7 +127,7 @@ def test_a_rewritten_chain_is_found_by_the_anchor(ledger: Ledger, storage: Stora
     changed(storage, "DELETE FROM mlops_ledger WHERE system = 'wine'")
     ledger.append(entry(4, generation=1), entry(5, "verdict"), entry(6, generation=2))
     assert verify("wine", ledger.chain("wine")).ok
-    assert "is another one" in verify("wine", ledger.chain("wine"), anchor).broken
+    assert "is another one" in verify("wine", ledger.chain("wine"), {"the registry": anchor}).broken
 
 
 def test_a_generation_is_given_once(storage: Storage):
@@ -146,9 +146,31 @@ def test_an_event_of_a_version_is_written_once(storage: Storage):
 
 
 def test_time_never_runs_backwards(ledger: Ledger, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(ledger_module, "now", lambda: "2001-01-01T00:00:00.000000Z")
+    monkeypatch.setattr(chain_writing, "now", lambda: "2001-01-01T00:00:00.000000Z")
     (written,) = ledger.append(entry(4, "verdict"))
     assert written.at == ledger.entries("wine")[2].at
+
+
+def test_a_time_that_cannot_be_right_is_marked_and_breaks_no_chain(storage: Storage, monkeypatch: pytest.MonkeyPatch):
+    """The clock of one writer was years ahead."""
+    ledger = Ledger(storage.records)
+    ledger.append(entry(1, "registered"))
+    monkeypatch.setattr(chain_writing, "now", lambda: "2101-01-01T00:00:00.000000Z")
+    ledger.append(entry(2, "registered"))
+    monkeypatch.undo()
+    ledger.append(entry(3, "registered"))
+    found = verify("wine", ledger.chain("wine"))
+    assert found.ok
+    assert found.misdated == ["entry 2 is dated 2101-01-01T00:00:00.000000Z, which is still to come"]
+
+
+def test_an_entry_that_is_dated_before_the_one_it_follows_is_marked():
+    """As only a chain that was not written by the ledger can have it."""
+    first = replace(entry(1, "registered"), sequence=1, at="2026-03-02T00:00:00.000001Z")
+    first = replace(first, hash=first.sealed())
+    later = replace(entry(2, "registered"), sequence=2, at="2026-03-01T00:00:00.000000Z", hash_before=first.hash)
+    (told,) = verify("wine", [first, replace(later, hash=later.sealed())]).misdated
+    assert told == "entry 1 is dated 2026-03-02T00:00:00.000001Z, more than a day after entry 2, which follows it"
 
 
 def test_of_many_promoters_at_once_exactly_one_wins_each_generation(storage: Storage):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mlops_assets.registry.ledger_entry import Entry
+from mlops_assets.storage.ledger_entry import Entry
 
 RENAMED = {"found": "observed", "told": "message"}
 """Keys of earlier releases: of an alias that a hand has moved, and of a guard."""

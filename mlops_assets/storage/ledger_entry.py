@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -21,8 +22,17 @@ Event = Literal[
     "archived",
     "ungated",
     "restored",
+    "accepted",
+    "recorded",
 ]
-"""``requested``: a person must approve. ``ungated``: an alias was moved by hand; ``restored``: it was moved back."""
+"""``requested``: a person must approve. ``ungated``: an alias was moved by hand; ``restored``: it was moved back.
+``accepted``: a person took a ledger that did not match its anchors as it was. ``recorded``: a record was stored."""
+
+RECORDED: Event = "recorded"
+"""The entries that seal records: many, and no news to a person."""
+
+CLAIMED, DOOR = "claimed", "door"
+"""Keys of an entry's details: whom the tags of the run name, and the door by which a person came, unless a command."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +43,7 @@ class Entry:
     event: Event
     reason: str
     actor: str
-    """Who: a person, or the schedule, sensor or job that ran."""
+    """Who, as the door knew them: of a run, whoever its process ran as."""
     version: int | None = None
     previous: int | None = None
     """Champion before the event."""
@@ -53,6 +63,14 @@ class Entry:
     hash: str = ""
     """SHA-256 of all other fields as canonical JSON."""
 
+    @property
+    def by(self) -> str:
+        """The actor in words, with what is only claimed."""
+        claimed, door = self.details.get(CLAIMED), self.details.get(DOOR)
+        notes = [f"claimed: {', '.join(claimed)}" if claimed else "", f"by {door}" if door else ""]
+        beside = "; ".join(filter(None, notes))
+        return f"{self.actor} ({beside})" if beside else self.actor
+
     def sealed(self) -> str:
         """The hash that this entry must carry."""
         content = {**vars(self), "details": canonical(self.details)}
@@ -69,6 +87,17 @@ def read_entry(row: "RowMapping") -> Entry:
 def canonical(value: object) -> str:
     """``value`` as canonical JSON: equal values give equal text."""
     return _ENCODER.encode(value)
+
+
+def now() -> str:
+    """This moment as the ledger writes it."""
+    return moment(datetime.now(UTC))
+
+
+def moment(at: datetime) -> str:
+    """``at`` in UTC as the ledger writes it; a time without a zone is taken as UTC."""
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 _NAMES = tuple(each.name for each in fields(Entry))
