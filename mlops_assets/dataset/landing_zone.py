@@ -15,6 +15,7 @@ from mlops_assets.dataset.irregular import entries
 from mlops_assets.dataset.version import BatchOutcome, Reopening
 from mlops_assets.errors import LandingError
 from mlops_assets.storage.landing_limits import set_limit
+from mlops_assets.storage.object_stores import make_folder
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -64,7 +65,7 @@ class Zone:
     def receive(
         self, source: BinaryIO, original: str, size: int | None, on_progress: Progress | None, anew: bool = False
     ) -> Landed:
-        self.fs.makedirs(self.path("_receipts"), exist_ok=True)
+        make_folder(self.fs, self.path("_receipts"))
         temporary = self.path(f".landing-{uuid.uuid4().hex}.tmp")
         try:
             batch, length = self._copy(source, temporary, size, on_progress)
@@ -85,8 +86,7 @@ class Zone:
         return sorted(name for name in self._names() if _batch_of(name) not in decided and self._settled(name))
 
     def decided(self) -> set[str]:
-        records = self.storage.records
-        return records.digests(BatchOutcome, self.system) - self._reopened()
+        return self.storage.records.digests(BatchOutcome, self.system) - self._reopened()
 
     def _reopened(self) -> set[str]:
         records = self.storage.records
@@ -190,7 +190,7 @@ class Zone:
             "landed_at": landed.landed_at.isoformat(),
             "bytes": landed.bytes,
         }
-        self.fs.makedirs(self.path("_receipts"), exist_ok=True)
+        make_folder(self.fs, self.path("_receipts"))
         temporary = self.path(f"_receipts/.{uuid.uuid4().hex}.tmp")
         self.fs.pipe_file(temporary, json.dumps(receipt).encode())
         self.fs.mv(temporary, self.path(f"_receipts/{landed.batch}.json"))

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from mlops_assets.dataset.files import is_local, read_bytes, root_of
 from mlops_assets.errors import StorageError
+from mlops_assets.storage.object_stores import make_folder
 
 if TYPE_CHECKING:
     from mlops_assets.storage.storage import Storage
@@ -89,7 +90,7 @@ class SeenFiles:
         segments = list(known)[: self._kept(seen, known)]
         for index, array in enumerate(seen.segments[len(segments) :]):
             segment = HashSegment(name=f"{stem}-{index}.u64", hashes=len(array))
-            self.fs.makedirs(self.root, exist_ok=True)
+            make_folder(self.fs, self.root)
             self.fs.pipe_file(f"{self.root}/{segment.name}", array.tobytes())
             segments.append(segment)
         return segments

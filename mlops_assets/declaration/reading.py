@@ -6,14 +6,17 @@ from functools import cache
 from inspect import isclass
 from pathlib import Path
 from types import UnionType
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from mlops_assets.declaration import environments
 from mlops_assets.declaration.base import Loc, Mistake, one_of
+from mlops_assets.declaration.environments import Environment
 from mlops_assets.declaration.plain_yaml import MOST_BYTES, read_plain
 from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import SpecError
+from mlops_assets.settings import Settings
 
 if TYPE_CHECKING:
     from dagster_shared.yaml_utils.source_position import SourcePositionTree
@@ -51,13 +54,48 @@ def read_declaration(path: Path, among: Iterable[Path] = ()) -> SystemSpec:
     return spec.placed(path)
 
 
-def parse(attributes: object, line_of: Callable[[Loc], str]) -> SystemSpec:
-    """A SystemSpec from raw ``attributes``; ``line_of`` names the file and line of a key path."""
+def parse(attributes: object, line_of: Callable[[Loc], str], environment: Environment | None = None) -> SystemSpec:
+    """What raw ``attributes`` say in ``environment``, by default that of ``MLOPS_ENV``; every other one is read too.
+
+    ``line_of`` names the file and line of a key path.
+    """
+    environment = environment or Settings().env
+    base = _checked(attributes, line_of)
+    declared = attributes if isinstance(attributes, Mapping) else {}
+    if not base.environments:
+        return base.resolved_in(environment, {})
+    wrong: list[str] = []
+    read: dict[str, SystemSpec] = {}
+    for name in environments.ENVIRONMENTS:
+        try:
+            read[name] = _variant(declared, line_of, name).resolved_in(name, {})
+        except SpecError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise SpecError("\n".join(wrong))
+    return read.pop(environment).resolved_in(environment, read)
+
+
+def _variant(declared: Mapping[str, Any], line_of: Callable[[Loc], str], environment: str) -> SystemSpec:
+    def place(loc: Loc) -> Loc:
+        return environments.place_of(loc, declared, environment)
+
+    return _checked(environments.resolved(declared, environment), line_of, place)
+
+
+def _checked(attributes: object, line_of: Callable[[Loc], str], place: Callable[[Loc], Loc] = tuple) -> SystemSpec:
+    """A SystemSpec of what is declared; ``place`` says where a key of it stands in the file."""
+    if isinstance(attributes, Mapping) and environments.KEY in attributes:
+        wrong = [
+            _line(mistake.loc, str(mistake), line_of) for mistake in environments.mistakes(attributes[environments.KEY])
+        ]
+        if wrong:
+            raise SpecError("\n".join(wrong))
     try:
         return SystemSpec.model_validate(attributes)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        raise SpecError("\n".join(_sentence(detail, line_of) for detail in details)) from error
+        raise SpecError("\n".join(_sentence(detail, line_of, place) for detail in details)) from error
 
 
 def line_finder(positions: "SourcePositionTree | None", path: Path) -> Callable[[Loc], str]:
@@ -130,7 +168,7 @@ def _name_in(path: Path, _: int) -> str | None:
     return name[1] if name else None
 
 
-def _sentence(detail: "ErrorDetails", line_of: Callable[[Loc], str]) -> str:
+def _sentence(detail: "ErrorDetails", line_of: Callable[[Loc], str], place: Callable[[Loc], Loc]) -> str:
     loc: Loc = detail["loc"]
     cause = detail.get("ctx", {}).get("error")
     if isinstance(cause, Mistake):
@@ -142,6 +180,10 @@ def _sentence(detail: "ErrorDetails", line_of: Callable[[Loc], str]) -> str:
         message = "is missing"
     else:
         message = f"{detail['msg'].removeprefix('Value error, ')}, got {detail['input']!r}"
+    return _line(place(loc), message, line_of)
+
+
+def _line(loc: Loc, message: str, line_of: Callable[[Loc], str]) -> str:
     path = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in loc).lstrip(".")
     return f"{line_of(loc)}: {path or 'attributes'}: {message}"
 

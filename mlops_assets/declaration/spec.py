@@ -1,8 +1,9 @@
 """SystemSpec: the whole declaration of one system, made of each stage's own part."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import PrivateAttr, model_validator
 
@@ -10,6 +11,7 @@ from mlops_assets.automation.spec import AutomationSpec, ResourcesSpec
 from mlops_assets.card.spec import CardSpec
 from mlops_assets.dataset.spec import DatasetSpec
 from mlops_assets.declaration.base import Declared, Mistake, Name, Task, one_of
+from mlops_assets.declaration.environments import Environment
 from mlops_assets.evaluation.spec import EvaluationSpec
 from mlops_assets.features.spec import FeaturesSpec
 from mlops_assets.metrics.catalogue import primary_metric
@@ -44,8 +46,13 @@ class SystemSpec(Declared):
     """Size of one step on a cluster."""
     card: CardSpec = CardSpec()
     """What only a person can say, for the model card."""
+    environments: dict[Environment, dict[str, Any]] = {}
+    """By environment, what differs there: mappings are merged with those above, any other value takes their place.
+    ``name``, ``task`` and ``dataset.target`` are the same everywhere."""
 
     _place: Path | None = PrivateAttr(default=None)
+    _environment: Environment = PrivateAttr(default="local")
+    _elsewhere: dict[str, "SystemSpec"] = PrivateAttr(default_factory=dict)
 
     @property
     def place(self) -> Path | None:
@@ -54,7 +61,23 @@ class SystemSpec(Declared):
 
     def placed(self, path: Path) -> "SystemSpec":
         """The same, read from ``path``."""
-        self._place = path
+        for spec in (self, *self._elsewhere.values()):
+            spec._place = path
+        return self
+
+    @property
+    def environment(self) -> Environment:
+        """Where what it says holds: as ``MLOPS_ENV`` was when it was read."""
+        return self._environment
+
+    @property
+    def elsewhere(self) -> Mapping[str, "SystemSpec"]:
+        """What the same declaration says in every other environment, where it names any."""
+        return self._elsewhere
+
+    def resolved_in(self, environment: Environment, elsewhere: Mapping[str, "SystemSpec"]) -> "SystemSpec":
+        """The same, as what the declaration says in ``environment``, beside what it says ``elsewhere``."""
+        self._environment, self._elsewhere = environment, dict(elsewhere)
         return self
 
     def __eq__(self, other: object) -> bool:

@@ -11,6 +11,7 @@ from mlops_assets.evaluation.examination import examine, needed
 from mlops_assets.evaluation.gate_evidence import Evidence, gather_evidence
 from mlops_assets.evaluation.gate_history import Predecessor
 from mlops_assets.evaluation.gates import judge
+from mlops_assets.evaluation.gates_elsewhere import looser_than_elsewhere
 from mlops_assets.evaluation.report.plot_data import (
     class_table,
     confusion_matrix,
@@ -20,6 +21,7 @@ from mlops_assets.evaluation.report.plot_data import (
     sampled_points,
 )
 from mlops_assets.evaluation.report.report import MetricReport, Report
+from mlops_assets.evaluation.terms import declared_terms
 from mlops_assets.features.table import Parts
 from mlops_assets.metrics.bootstrap import Bootstrap
 from mlops_assets.metrics.catalogue import METRICS
@@ -86,6 +88,7 @@ def _report(
     subject: Subject, evidence: Evidence, decision: DecisionThreshold | None, predecessors: Sequence[Predecessor]
 ) -> Report:
     spec, features, bootstrap = subject.spec, subject.features, subject.bootstrap
+    terms = declared_terms(spec)
     diagnoses = examine(needed(spec.evaluation, spec.task, with_train=subject.train is not None), subject)
     return Report(
         system=spec.name,
@@ -110,9 +113,11 @@ def _report(
         gates=[
             *(judge(gate, evidence, diagnoses) for gate in spec.evaluation.gates),
             *_own_gates(subject, diagnoses),
-            gate_history.verdict(spec.evaluation.gates, predecessors),
+            gate_history.verdict(spec.evaluation.gates, terms, predecessors),
         ],
-        bounds=gate_history.changed_bounds(spec.evaluation.gates, predecessors),
+        terms=terms,
+        bounds=gate_history.changed_demands(spec.evaluation.gates, terms, predecessors),
+        elsewhere=looser_than_elsewhere(spec),
         importance=permutation_importance(
             subject.pipeline, subject.inputs, evidence.outcomes, spec.primary_metric, Shuffling(spec.model.seed)
         ),

@@ -10,7 +10,8 @@ from mlops_assets.asset import Metadata, check, check_results, refusals, require
 from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.evaluation.diagnosis_catalogue import PREPARATION_CHECK
 from mlops_assets.evaluation.gate_history import CHECK as BOUNDS_CHECK
-from mlops_assets.evaluation.gate_history import Predecessors
+from mlops_assets.evaluation.gate_history import Judged, Predecessors
+from mlops_assets.evaluation.terms import declared_terms
 from mlops_assets.evaluation.version import EvaluationReport
 from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model.version import ModelVersion
@@ -54,7 +55,8 @@ def evaluation_asset(spec: SystemSpec, predecessors: Predecessors) -> dg.AssetsD
                 fitted = FittedModel.fetched(model, tracking.fetch, Path(folder))
                 subject = subject_of(spec, features, parts, fitted)
                 baselines = fitted.baseline_predictions(subject.inputs)
-                report = assess(subject, baselines, fitted.decision, predecessors(opened, spec.name, model.digest))
+                judged = Judged(model.digest, features.digest, declared_terms(spec))
+                report = assess(subject, baselines, fitted.decision, predecessors(opened, spec.name, judged))
                 record = publish_report(report, subject, model, MlflowRun(run.info.run_id), Path(folder))
         opened.records.append(record, context.run.run_id)
         return dg.MaterializeResult(
@@ -70,7 +72,7 @@ def _checks(spec: SystemSpec) -> list[dg.AssetCheckSpec]:
     return [
         *(check(spec, STAGE, gate.name, gate.description, gate.severity) for gate in spec.evaluation.gates),
         check(spec, STAGE, PREPARATION_CHECK, "Nothing before the estimator was fitted on other than train rows."),
-        check(spec, STAGE, BOUNDS_CHECK, "No gate asks for less than it asked of the champion.", "warn"),
+        check(spec, STAGE, BOUNDS_CHECK, "Nothing asks for less than was asked of the champion.", "warn"),
     ]
 
 

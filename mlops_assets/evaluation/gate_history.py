@@ -1,4 +1,4 @@
-"""Bounds: what the gates demanded of earlier champions, and whether they demand less now."""
+"""Bounds: what the gates and the other terms demanded of earlier champions, and whether they demand less now."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict
 
 from mlops_assets.evaluation.diagnosis_catalogue import PREPARATION_CHECK
 from mlops_assets.evaluation.spec import GateSpec
+from mlops_assets.evaluation.term_history import changed_terms
+from mlops_assets.evaluation.terms import Terms
 from mlops_assets.metrics.formatting import demand_text
 from mlops_assets.storage.storage import Storage
 from mlops_assets.verdict import Severity, Side, Verdict
@@ -17,14 +19,24 @@ OWN = (PREPARATION_CHECK, CHECK)
 
 
 class Predecessor(NamedTuple):
-    """A champion that a model would come after, with the verdicts of its report."""
+    """A champion that a model would come after, with the verdicts and terms of its report."""
 
     version: int
     gates: Sequence[Verdict]
+    terms: Terms
+    """Empty where its report is of an earlier release."""
 
 
-Predecessors = Callable[[Storage, str, str], list[Predecessor]]
-"""From storage, system and model digest to the champions before this model, oldest first."""
+class Judged(NamedTuple):
+    """What a report is about: model, features, and the terms of its verdicts."""
+
+    model_digest: str
+    features_digest: str
+    terms: Terms
+
+
+Predecessors = Callable[[Storage, str, Judged], list[Predecessor]]
+"""From storage, system and what is judged to the champions before it, oldest first."""
 
 
 class Demand(NamedTuple):
@@ -57,11 +69,12 @@ class Demand(NamedTuple):
 
 
 class ChangedBound(BaseModel):
-    """A gate that asked an earlier champion for something else."""
+    """A gate, or another term, that asked an earlier champion for something else."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     gate: str
+    """Its name; of another term the key in the declaration."""
     version: int
     """The last champion of which this was asked."""
     then: str
@@ -72,9 +85,9 @@ class ChangedBound(BaseModel):
 
 def changed_bounds(declared: Sequence[GateSpec], predecessors: Sequence[Predecessor]) -> list[ChangedBound]:
     """Every demand on an earlier champion that differs from the present one, by gate, the oldest first."""
-    present = {gate.name: _declared(gate) for gate in declared}
+    present = {gate.name: demand_of(gate) for gate in declared}
     then: dict[tuple[str, Demand], int] = {}
-    for version, gates in predecessors:
+    for version, gates, _ in predecessors:
         for gate in gates:
             if gate.name not in OWN and present.get(gate.name) != (demand := _judged(gate)):
                 then.pop((gate.name, demand), None)
@@ -83,13 +96,26 @@ def changed_bounds(declared: Sequence[GateSpec], predecessors: Sequence[Predeces
     return sorted(changed, key=lambda change: (change.gate, change.version))
 
 
-def verdict(declared: Sequence[GateSpec], predecessors: Sequence[Predecessor]) -> Verdict:
-    """Whether no gate asks for less than it asked of the champion that this model would replace."""
+def changed_demands(
+    declared: Sequence[GateSpec], terms: Terms, predecessors: Sequence[Predecessor]
+) -> list[ChangedBound]:
+    """``changed_bounds``, and after them every other term that differs from those of the last champion."""
+    others = [
+        ChangedBound(gate=term.key, version=last.version, then=term.then, now=term.now, loosened=term.loosened)
+        for last in predecessors[-1:]
+        for term in changed_terms(last.terms, terms)
+    ]
+    return [*changed_bounds(declared, predecessors), *others]
+
+
+def verdict(declared: Sequence[GateSpec], terms: Terms, predecessors: Sequence[Predecessor]) -> Verdict:
+    """Whether nothing asks for less than was asked of the champion that this model would replace."""
     against = predecessors[-1:]
-    loosened = [change for change in changed_bounds(declared, against) if change.loosened]
-    listed = "; ".join(f"{change.gate}: {change.then}, now {change.now}" for change in loosened)
     if not against:
-        return Verdict(name=CHECK, outcome="passed", severity="warn", reason="there was no champion before this model")
+        reason = "no champion to compare with"
+        return Verdict(name=CHECK, outcome="not evaluated", severity="warn", reason=reason)
+    loosened = [change for change in changed_demands(declared, terms, against) if change.loosened]
+    listed = "; ".join(f"{change.gate}: {change.then}, now {change.now}" for change in loosened)
     whom = f"champion version {against[0].version}"
     return Verdict(
         name=CHECK,
@@ -97,11 +123,12 @@ def verdict(declared: Sequence[GateSpec], predecessors: Sequence[Predecessor]) -
         severity="warn",
         value=float(len(loosened)),
         bound=0.0,
-        reason=f"looser than for {whom}: {listed}" if loosened else f"no gate asks for less than of {whom}",
+        reason=f"looser than for {whom}: {listed}" if loosened else f"nothing asks for less than of {whom}",
     )
 
 
-def _declared(gate: GateSpec) -> Demand:
+def demand_of(gate: GateSpec) -> Demand:
+    """What a declared gate asks for."""
     return Demand(gate.side, gate.bound, gate.severity, gate.min_rows)
 
 

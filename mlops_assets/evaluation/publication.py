@@ -39,6 +39,7 @@ def publish_report(
         rows=len(subject.test),
         metrics=_summaries(report),
         verdicts=report.gates,
+        terms=report.terms,
     )
 
 

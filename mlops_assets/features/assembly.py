@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
-from mlops_assets.dataset.table import read_dataset
+from mlops_assets.dataset.digest import require_digest
+from mlops_assets.dataset.row_hash import cell_sums, hash_of, row_hash
+from mlops_assets.dataset.table import DatasetTable, read_dataset
 from mlops_assets.dataset.version import DatasetVersion
 from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import SpecError
@@ -131,12 +133,41 @@ def assemble(rows: pl.DataFrame, ids: Identities, plan: SplitPlan, spec: SystemS
 
 
 def read_rows(storage: Storage, spec: SystemSpec, dataset: DatasetVersion) -> pl.DataFrame:
-    """Rows of exactly this dataset version, by batch and row, with the target in the type that models learn from."""
+    """Rows of exactly this dataset version, by batch and row, with the target in the type that models learn from.
+
+    ``_content`` is the hash of the raw feature columns, which checking the rows has made.
+
+    Raises:
+        StorageError: if any cell of the version, read or not, is not what was accepted.
+    """
     target = spec.dataset.target
     names = dict.fromkeys([*spec.feature_columns(), target, *spec.context_columns()])
-    rows = read_dataset(storage, dataset, [*names, "_batch", "_row"])
+    whole = read_dataset(storage, dataset)
+    used = spec.feature_columns()
+    sums = cell_sums(whole, used)
+    rest = cell_sums(whole, [name for name in whole.columns if name not in used and not name.startswith("_")])
+    batches = DatasetTable.at(storage, dataset.system, dataset.table_version).members()
+    require_digest(whole, hash_of(sums + rest), dataset, batches)
+    rows = whole.select([*names, "_batch", "_row"]).with_columns(_content=pl.Series(hash_of(sums)))
     rows = rows.with_columns(pl.col(name).fill_nan(None) for name in names if rows[name].dtype.is_float())
     return rows.with_columns(learnable(rows[target], spec))
+
+
+def raw_rows(storage: Storage, spec: SystemSpec, dataset: DatasetVersion) -> pl.DataFrame:
+    """The columns that ``spec`` makes features from, with ``_batch`` and ``_row``, of exactly this dataset version.
+
+    Raises:
+        SpecError: if the dataset has no such columns.
+        StorageError: if any cell of the version is not what was accepted.
+    """
+    whole, used = read_dataset(storage, dataset), spec.feature_columns()
+    hashes = row_hash(whole, [name for name in whole.columns if not name.startswith("_")])
+    require_digest(whole, hashes, dataset, DatasetTable.at(storage, dataset.system, dataset.table_version).members())
+    lacking = [name for name in used if name not in whole.columns]
+    if lacking:
+        raise SpecError(f"the dataset has no {lacking!r}")
+    rows = whole.select([*used, "_batch", "_row"])
+    return rows.with_columns(pl.col(name).fill_nan(None) for name in used if rows[name].dtype.is_float())
 
 
 def learnable(target: pl.Series, spec: SystemSpec) -> pl.Series:

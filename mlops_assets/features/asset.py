@@ -17,7 +17,7 @@ CHECKS = {
 NEAR = "No row of a later part is within the declared tolerance of a row of an earlier one."
 WARNINGS = {
     "no_proxy": "Without any one feature the error stays of the same size.",
-    "enough_rows": "Every class and enough rows for the declared gates.",
+    "enough_rows": "Every part has rows of every class.",
 }
 
 

@@ -6,13 +6,13 @@ import json
 from mlops_assets.dataset.version import DatasetVersion
 from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import StorageError
-from mlops_assets.features.engineering import engineering_digest
+from mlops_assets.features.engineering_code import engineering_digest
 from mlops_assets.features.table import is_readable, write_features
 from mlops_assets.features.version import FeaturesVersion, SplitPlan
 from mlops_assets.storage.storage import Storage
 from mlops_assets.verdict import require_passed
 
-LAYOUT = 3
+LAYOUT = 4
 """Raised when the platform itself makes other features or verdicts from the same inputs."""
 
 
@@ -38,12 +38,11 @@ def build(storage: Storage, spec: SystemSpec, dataset: DatasetVersion, run_id: s
 
 
 def features_digest(spec: SystemSpec, dataset: DatasetVersion, plan: SplitPlan) -> str:
-    """Digest of everything that the features, their parts and their verdicts follow from."""
+    """Digest of everything that the features, their parts and their verdicts follow from; gates judge models only."""
     columns = {
         name: [column.type, column.nullable, column.post_outcome, column.min is None or column.max is None]
         for name, column in spec.dataset.columns.items()
     }
-    gates = [(gate.name, gate.min_rows) for gate in spec.evaluation.gates]
     inputs = {
         "layout": LAYOUT,
         "system": [spec.name, spec.task, spec.dataset.target],
@@ -51,7 +50,6 @@ def features_digest(spec: SystemSpec, dataset: DatasetVersion, plan: SplitPlan) 
         "columns": [spec.feature_columns(), spec.context_columns(), columns],
         "features": spec.features.model_dump(mode="json"),
         "engineering": engineering_digest(spec),
-        "gates": gates,
         "plan": plan.model_dump(mode="json"),
     }
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
@@ -88,6 +86,7 @@ def _build_anew(
     storage: Storage, spec: SystemSpec, dataset: DatasetVersion, plan: SplitPlan | None, run_id: str
 ) -> FeaturesVersion:
     from mlops_assets.features.assembly import assemble, read_rows
+    from mlops_assets.features.content import contents
     from mlops_assets.features.split import choose_plan, identities
 
     rows = read_rows(storage, spec, dataset)
@@ -98,6 +97,7 @@ def _build_anew(
         assert plan is not None
     digest = features_digest(spec, dataset, plan)
     assembly = assemble(rows, ids, plan, spec)
+    content = contents(assembly.table.to_arrow())
     version = FeaturesVersion(
         system=spec.name,
         digest=digest,
@@ -110,7 +110,8 @@ def _build_anew(
         classes=assembly.classes,
         rows=assembly.counts,
         verdicts=assembly.verdicts,
-        table_version=write_features(storage, spec.name, assembly.table, digest),
+        table_version=write_features(storage, spec.name, assembly.table, digest, content),
+        content=content,
     )
     storage.records.append(version, run_id)
     return version

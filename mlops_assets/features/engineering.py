@@ -1,9 +1,6 @@
 """Engineering: a system's own function from raw rows to features, held to being pure and row-wise."""
 
-import hashlib
-import inspect
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -38,23 +35,6 @@ def engineer_function(spec: SystemSpec) -> Callable[..., Any] | None:
     if not callable(function):
         raise SpecError(f"{_named(spec)} is no function but {function!r}")
     return function
-
-
-def engineering_digest(spec: SystemSpec) -> str:
-    """SHA-256 of the file that holds the function, so that changed code is a new version; empty without one.
-
-    Modules that this file imports are not part of it.
-    """
-    function = engineer_function(spec)
-    if function is None:
-        return ""
-    try:
-        file = inspect.getsourcefile(inspect.unwrap(function))
-    except TypeError:
-        file = None
-    if file is None:
-        raise SpecError(f"{_named(spec)} has no source file. Remedy: name a function written in a Python file.")
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest()
 
 
 def require_untouched_input(rows: pd.DataFrame, spec: SystemSpec) -> None:

@@ -1,4 +1,4 @@
-"""Part sizes: whether each part holds what the declared gates need to say anything."""
+"""Part sizes: whether each part holds rows, of every class."""
 
 import polars as pl
 
@@ -9,28 +9,24 @@ SHOWN = 5
 
 
 def enough_rows(table: pl.DataFrame, spec: SystemSpec) -> Verdict:
-    """Whether every class is in every part and the test part has the rows that each gate asks for.
+    """Whether every part has rows and every class is in every part.
 
-    A warning: the gate that lacks rows says "not evaluated" itself, which is not a pass. ``table`` holds
-    ``_part``, the target and the context columns.
+    A warning: how many rows a gate needs is the gate's own matter, and one that lacks rows is "not evaluated", which
+    is not a pass. ``table`` holds ``_part`` and the target.
     """
-    wanting = [*_absent_classes(table, spec), *_poor_parts(table, spec), *_poor_gates(table, spec)]
+    wanting = [*_absent_classes(table, spec), *_poor_parts(table, spec)]
     tests = table.filter(pl.col("_part") == "test")
     sentence = "; ".join(wanting[:SHOWN]) + (f"; and {len(wanting) - SHOWN} more" if len(wanting) > SHOWN else "")
     return Verdict(
         name="enough_rows",
         outcome="failed" if wanting else "passed",
         severity="warn",
-        reason=sentence or f"every part is filled; {tests.height:,} test rows, {_needed(spec):,} are needed",
+        reason=sentence or f"every part is filled; {tests.height:,} test rows",
         value=tests.height,
-        bound=_needed(spec),
+        bound=1,
         rows=table.height,
         details={"wanting": wanting},
     )
-
-
-def _needed(spec: SystemSpec) -> int:
-    return max((gate.min_rows for gate in spec.evaluation.gates if gate.slice is None), default=1)
 
 
 def _parts(spec: SystemSpec) -> list[str]:
@@ -57,20 +53,3 @@ def _absent_classes(table: pl.DataFrame, spec: SystemSpec) -> list[str]:
         for value in classes
         if (part, value) not in present
     ]
-
-
-def _poor_gates(table: pl.DataFrame, spec: SystemSpec) -> list[str]:
-    tests = table.filter(pl.col("_part") == "test")
-    counted = [
-        (gate, _rows_where(tests, gate.slice.column, gate.slice.equals) if gate.slice else tests.height)
-        for gate in spec.evaluation.gates
-    ]
-    return [
-        f"gate {gate.name!r} has {rows:,} test rows, {gate.min_rows:,} are needed"
-        for gate, rows in counted
-        if rows < gate.min_rows
-    ]
-
-
-def _rows_where(tests: pl.DataFrame, column: str, value: object) -> int:
-    return int((tests[f"@{column}"].to_pandas() == value).sum())

@@ -8,10 +8,12 @@ import polars as pl
 
 from mlops_assets.dataset.commit import Overtaken, until_committed
 from mlops_assets.errors import StorageError
+from mlops_assets.features.content import content_of, contents, in_order, rows_of, split_up
 from mlops_assets.features.version import FeaturesVersion, Part
 from mlops_assets.storage.storage import Storage
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from deltalake import DeltaTable
 
 NAME = "features"
@@ -19,19 +21,22 @@ DIGEST = "mlops.digest"
 """Key of the commit's metadata that says which version the commit is."""
 ROW_COLUMNS = ("_identity", "_part", "_batch", "_row")
 REMEDY = "Remedy: materialise the features again."
+TAMPERED = "Remedy: materialise the features again or restore the files, and find out who may write to the tables."
 PROPERTIES = {"delta.enableExpiredLogCleanup": "false"}
 
 
-def write_features(storage: Storage, system: str, table: pl.DataFrame, digest: str) -> int:
+def write_features(
+    storage: Storage, system: str, table: pl.DataFrame, digest: str, content: dict[Part, str] | None = None
+) -> int:
     """Commit ``table`` as the version ``digest`` and return its Delta version.
 
     A commit that a killed run left behind under the same digest, or that another run made meanwhile, is taken
-    over instead of written again.
+    over instead of written again, if it holds this ``content``.
 
     Raises:
         StorageError: if other runs always committed first.
     """
-    return until_committed(lambda: _write(storage, storage.table(system, NAME), table, digest))
+    return until_committed(lambda: _write(storage, storage.table(system, NAME), table, digest, content))
 
 
 def read_features(storage: Storage, version: FeaturesVersion, part: Part | None = None) -> pd.DataFrame:
@@ -42,19 +47,15 @@ def read_features(storage: Storage, version: FeaturesVersion, part: Part | None 
     The target of every row outside ``excluded`` is present: float64 for regression, else the declared type.
 
     Raises:
-        StorageError: if the table no longer holds this version.
+        StorageError: if the table no longer holds this version, or any cell of what is read is not as written.
     """
-    import pyarrow.compute as pc
-
-    data = _open(storage, version).to_pyarrow_dataset(as_large_types=True)
-    names = [*version.names, version.target, *(name for name in data.schema.names if name.startswith("@"))]
-    try:
-        rows = data.to_table(columns=[*names, *ROW_COLUMNS])
-    except FileNotFoundError as error:
-        raise StorageError(f"A file of features {version.digest!r} is gone: {error}. {REMEDY}") from error
-    if part is not None:  # not while scanning: statistics of string_view have no kernel for the comparison
-        rows = rows.filter(pc.field("_part") == part)
-    return rows.sort_by([("_batch", "ascending"), ("_row", "ascending")]).to_pandas()
+    rows = _read(storage, version)
+    if part is not None:
+        return _unchanged(storage, version, part, rows_of(rows, part)).to_pandas()
+    if version.content is not None:
+        for each, chosen in split_up(rows).items():
+            _unchanged(storage, version, each, chosen)
+    return rows.to_pandas()
 
 
 class Parts(NamedTuple):
@@ -71,16 +72,56 @@ class Parts(NamedTuple):
 
 
 def read_parts(storage: Storage, version: FeaturesVersion) -> Parts:
-    """Every part that a model is made from or judged on, as ``read_features`` gives it."""
-    return Parts(*(read_features(storage, version, part) for part in ("train", "validation", "test")))
+    """Every part that a model is made from or judged on, as ``read_features`` gives it; the table is read once."""
+    rows = split_up(_read(storage, version))
+    held = (_unchanged(storage, version, part, rows[part]) for part in ("train", "validation", "test"))
+    return Parts(*(chosen.to_pandas() for chosen in held))
 
 
 def is_readable(storage: Storage, version: FeaturesVersion) -> bool:
-    """Whether the table still holds this version with every file."""
+    """Whether the table still holds this version with every file and, where that was recorded, every cell."""
     try:
-        return _is_whole(storage, _open(storage, version))
+        if version.content is None:
+            return _is_whole(storage, _open(storage, version))
+        return contents(_read(storage, version)) == version.content
     except StorageError:
         return False
+
+
+def _read(storage: Storage, version: FeaturesVersion) -> "pa.Table":
+    """Every row and column of the version, in order; not yet found unchanged."""
+    table = _open(storage, version)
+    names = [*version.names, version.target, *(name for name in _columns(table) if name.startswith("@"))]
+    try:
+        return _ordered(table, [*names, *ROW_COLUMNS])
+    except FileNotFoundError as error:
+        raise StorageError(f"A file of features {version.digest!r} is gone: {error}. {REMEDY}") from error
+    except (OSError, ValueError, KeyError) as error:
+        raise StorageError(
+            f"Version {version.table_version} of {storage.table(version.system, NAME)!r} cannot be read as features "
+            f"{version.digest!r}: {error}. {TAMPERED}"
+        ) from error
+
+
+def _ordered(table: "DeltaTable", names: list[str]) -> "pa.Table":
+    return in_order(table.to_pyarrow_dataset(as_large_types=True).to_table(columns=names))
+
+
+def _columns(table: "DeltaTable") -> list[str]:
+    return [field.name for field in table.schema().fields]
+
+
+def _unchanged(storage: Storage, version: FeaturesVersion, part: Part, rows: "pa.Table") -> "pa.Table":
+    """The ``rows`` of ``part``, found to be what was written."""
+    recorded = None if version.content is None else version.content.get(part, "")
+    held = None if recorded is None else content_of(rows)
+    if held != recorded:
+        raise StorageError(
+            f"The {part} rows in version {version.table_version} of {storage.table(version.system, NAME)!r} were "
+            f"changed: their content has digest {str(held)[:12]}, features {version.digest[:12]} were recorded with "
+            f"{recorded[:12] if recorded else 'none'}. {TAMPERED}"
+        )
+    return rows
 
 
 def _is_whole(storage: Storage, table: "DeltaTable") -> bool:
@@ -113,12 +154,13 @@ def _latest(storage: Storage, url: str) -> "DeltaTable | None":
     return DeltaTable(url, storage_options=options)
 
 
-def _write(storage: Storage, url: str, table: pl.DataFrame, digest: str) -> int:
+def _write(storage: Storage, url: str, table: pl.DataFrame, digest: str, content: dict[Part, str] | None) -> int:
     from deltalake import CommitProperties, write_deltalake
     from deltalake.exceptions import DeltaError
 
     latest = _latest(storage, url)
-    if latest is not None and _digest_at(storage, url, latest.version()) == digest and _is_whole(storage, latest):
+    left = latest is not None and _digest_at(storage, url, latest.version()) == digest and _is_whole(storage, latest)
+    if latest is not None and left and content in (None, contents(_ordered(latest, table.columns))):
         return latest.version()
     version = 0 if latest is None else latest.version() + 1
     try:

@@ -83,14 +83,20 @@ def require_row_wise(raw: pd.DataFrame, features: pd.DataFrame, spec: SystemSpec
         FeatureColumn(name=n, kind="categorical" if features[n].dtype == object else "numeric") for n in features
     ]
     for chosen in (order, order[:1]):
-        again = dict(_again(raw.iloc[chosen], spec, columns).items())
-        differing = [name for name, values in features.items() if not _same(values.iloc[chosen], again[name])]
-        if differing:
+        again = _again(raw.iloc[chosen], spec, columns)
+        unlike = differing(features.iloc[chosen], again)
+        if unlike:
             raise SpecError(
-                f"features.engineer {spec.features.engineer!r} is not row-wise: {differing!r} differ when it sees "
+                f"features.engineer {spec.features.engineer!r} is not row-wise: {unlike!r} differ when it sees "
                 f"{len(chosen)} of {len(raw)} rows. Remedy: use nothing but the row itself; what must be learned "
                 "from other rows belongs in model.transformer."
             )
+
+
+def differing(features: pd.DataFrame, others: pd.DataFrame) -> list[str]:
+    """The features whose values are other ones in ``others``, which holds the same rows and names."""
+    again = dict(others.items())
+    return [str(name) for name, values in features.items() if not _same(values, again[name])]
 
 
 def _again(raw: pd.DataFrame, spec: SystemSpec, columns: list[FeatureColumn]) -> pd.DataFrame:

@@ -56,6 +56,8 @@ class FeaturesVersion(Record):
     rows: dict[Part, int]
     plan: SplitPlan
     verdicts: list[Verdict] = []
+    content: dict[Part, str] | None = None
+    """Digest of every cell of each part; None in versions of earlier releases."""
 
     @property
     def names(self) -> list[str]:

@@ -75,6 +75,11 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes], str]] = {
         lambda: zstandard.ZstdCompressor().compress(b" " * (1 << 26)) * 200,
         "decompression_bomb",
     ),
+    "frames of nothing in zstd": (
+        "r.csv.zst",
+        lambda: zstandard.ZstdCompressor().compress(b"x,y\n") + zstandard.ZstdCompressor().compress(b"") * 1_000_000,
+        "",
+    ),
     "gzip in gzip": ("r.csv.gz", lambda: gzip.compress(_zipped(b"\0" * (1 << 24), 100)), ""),
     "five million columns": ("r.csv", lambda: b"," * 5_000_000 + b"\n1\n", "too_many_columns"),
     "thirty thousand columns": (
@@ -148,7 +153,8 @@ def _arrays() -> dict[str, pa.Array]:
         "nan": pa.array([float("nan"), float("inf")]),
         "wide decimal": pa.array([Decimal("9" * 76), None], pa.decimal256(76, 0)),
     }
-    plain |= {f"far {unit}": pa.array([-most, most]).cast(pa.timestamp(unit), safe=False) for unit in ("s", "ms", "ns")}
+    for unit in ("ms", "us", "ns"):  # Parquet has no seconds
+        plain[f"far {unit}"] = pa.array([-most, most]).cast(pa.timestamp(unit), safe=False)
     plain |= {f"far duration {unit}": pa.array([-most, most]).cast(pa.duration(unit)) for unit in ("s", "ns")}
     coded = ("int8", "int64", "double", "string", "bool", "date32[day]", "timestamp[us]", "decimal128(5, 2)", "binary")
     return plain | {f"dictionary of {name}": plain[name].dictionary_encode() for name in coded}

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from datetime import date, timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from mlops_assets.errors import GateRefused, SpecError, StorageError
 from mlops_assets.features.building import build
 from mlops_assets.features.table import is_readable, read_features, write_features
 from mlops_assets.features.version import FeaturesVersion, SplitPlan
+from mlops_assets.preflight import declaration_digest
 
 ENGINEERED = "mlops_assets_tests.features.engineered"
 
@@ -142,7 +144,6 @@ def test_the_same_inputs_are_the_same_version_and_no_second_write(declare, stora
         {"features": {"exclude": ["day", "clinic", "b"]}},
         {"features": {**BASE, "split": {"test": 0.3}}},
         {"features": {**BASE, "engineer": f"{ENGINEERED}:ratios"}},
-        {"features": BASE, "evaluation": {"gates": [{"metric": "accuracy", "at_least": 0.1, "min_rows": 500}]}},
     ],
 )
 def test_whatever_changes_features_or_verdicts_makes_a_new_version(declare, storage, ingested, changed):
@@ -152,6 +153,13 @@ def test_whatever_changes_features_or_verdicts_makes_a_new_version(declare, stor
     assert first.digest != other.digest
     assert len(read_features(storage, first)) == len(read_features(storage, other)) == 300
     assert set(read_features(storage, first)) >= set(first.names)
+
+
+def test_a_gate_makes_no_new_version(declare, storage, ingested):
+    spec = declare(sample(), "y", features=BASE)
+    dataset = ingested(sample(), spec)
+    gated = declare(sample(), "y", features=BASE, evaluation={"gates": [{"metric": "accuracy", "at_least": 0.1}]})
+    assert build(storage, spec, dataset) == build(storage, gated, dataset)
 
 
 def test_new_rows_move_no_row_and_the_old_version_stays_readable(declare, storage, ingested):
@@ -322,6 +330,47 @@ def test_a_kill_around_the_commit_leaves_the_old_version_and_doubles_nothing(
     second = build(storage, spec, dataset)
     assert len(read_features(storage, second)) == 400
     assert commits(storage) == 2
+
+
+def owners_package(folder: Path) -> dict[str, Path]:
+    """An engineer that another module helps, and a module that nobody imports."""
+    texts = {
+        "features": "from helped.scale import FACTOR\n\ndef make(rows):\n    return rows[['a', 'b']] * FACTOR\n",
+        "scale": "FACTOR = 2\n",
+        "unreached": "FACTOR = 3\n",
+    }
+    (folder / "helped").mkdir()
+    files = {name: folder / "helped" / f"{name}.py" for name in texts}
+    for name, text in texts.items():
+        files[name].write_text(text)
+    return files
+
+
+def test_one_changed_line_in_a_module_that_engineering_imports_builds_anew(
+    declare, storage, ingested, tmp_path, monkeypatch
+):
+    files = owners_package(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    spec = declare(sample(), "y", features={**BASE, "engineer": "helped.features:make"})
+    dataset = ingested(sample(), spec)
+    first, declared = build(storage, spec, dataset), declaration_digest(spec)
+    files["scale"].write_text("FACTOR = 2  # as agreed\n")
+    again = build(storage, spec, dataset)
+    assert again.digest != first.digest and again.table_version == 1
+    assert declaration_digest(spec) != declared, "'mlops run' does not say that there is nothing to do"
+
+
+def test_a_changed_file_that_engineering_does_not_reach_builds_nothing(
+    declare, storage, ingested, tmp_path, monkeypatch
+):
+    files = owners_package(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    spec = declare(sample(), "y", features={**BASE, "engineer": "helped.features:make"})
+    dataset = ingested(sample(), spec)
+    first, declared = build(storage, spec, dataset), declaration_digest(spec)
+    files["unreached"].write_text("FACTOR = 4\n")
+    assert build(storage, spec, dataset) == first
+    assert declaration_digest(spec) == declared
 
 
 def test_a_version_whose_files_are_gone_is_built_again(declare, storage, ingested):

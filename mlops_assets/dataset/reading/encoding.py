@@ -188,7 +188,7 @@ def _engine(first: bytes) -> Callable[[], Decompressor] | None:
     if first.startswith(b"\x28\xb5\x2f\xfd"):
         import zstandard
 
-        return lambda: zstandard.ZstdDecompressor().decompressobj()
+        return zstandard.ZstdDecompressor().decompressobj  # one for all frames: it costs more than a small frame
     return None
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -9,13 +10,14 @@ from mlops_assets.declaration.base import Task
 from mlops_assets.evaluation.diagnoses.importance import Importance
 from mlops_assets.evaluation.diagnosis import Diagnosis
 from mlops_assets.evaluation.gate_history import ChangedBound
+from mlops_assets.evaluation.gates_elsewhere import LooserThanElsewhere
 from mlops_assets.evaluation.report.plot_data import Band, ClassLabel, ClassRow, Curve
 from mlops_assets.metrics.estimate import Estimate
 from mlops_assets.verdict import Outcome, Verdict
 
 SIGNIFICANT_DIGITS = 10
 """Digits kept of every number: beyond them the order of a sum shows, which differs between machines."""
-FORMAT = 2
+FORMAT = 3
 """Of the stored JSON; report_format.py reads the earlier ones."""
 
 
@@ -72,8 +74,12 @@ class Report(BaseModel):
     bands: list[Band] = []
     diagnoses: list[Diagnosis] = []
     """Closer looks, each with numbers that gates can name."""
+    terms: dict[str, Any] = {}
+    """What the verdicts depend on beside model and rows, as it was declared; terms.py says what."""
     bounds: list[ChangedBound] = []
     """Gates that asked earlier champions for something else."""
+    elsewhere: list[LooserThanElsewhere] = []
+    """Gates that ask for less here than the declaration does in another environment."""
     notes: list[str] = []
 
     @property
@@ -100,9 +106,8 @@ class Report(BaseModel):
         Raises:
             ValueError: if a number is not finite; such a value should have been "not evaluated".
         """
-        return json.dumps(
-            _rounded(self.model_dump(mode="json")), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False
-        )
+        body = _rounded(self.model_dump(mode="json")) | {"terms": self.terms}  # declared to the last digit
+        return json.dumps(body, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
 
     @property
     def baselines(self) -> list[str]:
@@ -125,7 +130,7 @@ class Report(BaseModel):
         return next((metric for metric in self.metrics if metric.name == name), None)
 
 
-def _rounded(value: object) -> object:
+def _rounded(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
     if isinstance(value, dict):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mlops_assets.errors import StorageError
-from mlops_assets.evaluation.report import format_1
+from mlops_assets.evaluation.report import format_1, format_2
 from mlops_assets.evaluation.report.report import FORMAT, Report
 
 Body = dict[str, Any]
@@ -38,5 +38,5 @@ def _upgraded(body: Body) -> Body:
     return {**body, "format": FORMAT}
 
 
-UPGRADES: tuple[Callable[[Body], Body], ...] = (format_1.upgraded,)
+UPGRADES: tuple[Callable[[Body], Body], ...] = (format_1.upgraded, format_2.upgraded)
 """From each format to the next, the first from format 1."""

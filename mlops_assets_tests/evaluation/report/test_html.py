@@ -3,6 +3,7 @@ from xml.etree import ElementTree
 import pytest
 
 from mlops_assets.evaluation.gate_history import ChangedBound
+from mlops_assets.evaluation.gates_elsewhere import LooserThanElsewhere
 from mlops_assets.evaluation.report.html import render
 from mlops_assets.evaluation.report.plots.model_plots import plots
 from mlops_assets.evaluation.report.plots.svg import tag, ticks
@@ -70,8 +71,8 @@ def test_the_first_screen_tells_verdict_reason_and_versions(classification: Case
     report = classification.declared(gates=gates, resamples=200).report()
     shown = " ".join("".join(Page(render(report)).texts).split())
     first = shown[shown.index("Failed This model") : shown.index("Conditions that this model must meet")]
-    assert "of the gates that block, 1 failed and 1 could not be evaluated. 1 warning." in first
-    assert "2 failed 1 not evaluated" in first
+    assert "of the gates that block, 1 failed and 1 could not be evaluated. 2 warnings." in first
+    assert "2 failed 2 not evaluated" in first
     order = ["accuracy_at_least blocks accuracy 0.", "f1_macro_at_least warns f1_macro 0."]
     order += ["roc_auc_at_least blocks 150 test rows, the gate needs 5000", "Passed: log_loss_at_most"]
     assert [first.index(text) for text in order] == sorted(first.index(text) for text in order)
@@ -98,6 +99,14 @@ def test_changed_bounds_are_a_table_that_flags_the_looser_ones(reports: list[Rep
     assert "accuracy 7 at least 0.90 at least 0.60 ▲ loosened" in table
     assert "loss 7 at most 0.50 at most 0.40 not loosened" in table
     assert "Changed bounds" not in "".join(Page(render(reports[0])).texts)
+
+
+def test_what_asks_for_less_than_in_another_environment_is_a_table(reports: list[Report]) -> None:
+    looser = LooserThanElsewhere(gate="accuracy", environment="prod", there="at least 0.90", here="at least 0.60")
+    shown = " ".join(" ".join(Page(render(reports[0].model_copy(update={"elsewhere": [looser]}))).texts).split())
+    assert "▲ Less is asked here than in another environment" in shown
+    assert "accuracy prod at least 0.90 at least 0.60" in shown
+    assert "Other environments" not in "".join(Page(render(reports[0])).texts)
 
 
 def test_numbers_shown_are_those_of_the_report(reports: list[Report]) -> None:

@@ -14,7 +14,7 @@ from mlops_assets_tests.evaluation.conftest import Case
 def as_format_1(report: Report) -> bytes:
     """The report as releases before the format had a number wrote it."""
     body = json.loads(report.to_json())
-    del body["format"]
+    del body["format"], body["terms"]
     for gate in body["gates"]:
         del gate["side"]
         if (rows := gate.pop("min_rows")) is not None:
@@ -39,7 +39,7 @@ def test_a_report_of_this_release_comes_back_as_it_was_written(reports: list[Rep
 
 def test_a_report_of_format_1_is_the_same_report(reports: list[Report]):
     for report in reports:
-        assert read_report(as_format_1(report)) == report
+        assert read_report(as_format_1(report)) == report.model_copy(update={"terms": {}})
 
 
 def test_there_is_an_upgrade_from_every_earlier_format():
