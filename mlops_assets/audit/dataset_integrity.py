@@ -1,10 +1,6 @@
-"""Dataset content: every row of a dataset version hashed again, down to the digest that names the version."""
+"""Dataset integrity: every row of a dataset version hashed again, and the files that it was landed from."""
 
-import hashlib
-
-import polars as pl
-
-from mlops_assets.dataset.digest import DatasetDigest, element
+from mlops_assets.dataset.digest import require_digest
 from mlops_assets.dataset.files import content_digest
 from mlops_assets.dataset.landing import landed_path
 from mlops_assets.dataset.row_hash import row_hash
@@ -12,8 +8,6 @@ from mlops_assets.dataset.table import DatasetTable, read_dataset
 from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
 from mlops_assets.errors import StorageError
 from mlops_assets.storage.storage import Storage
-
-RESTORE = "Remedy: restore the files of the table from a backup, or land the batches again in an empty system"
 
 
 def require_content(storage: Storage, version: DatasetVersion, batches: dict[str, BatchOutcome]) -> str:
@@ -24,23 +18,10 @@ def require_content(storage: Storage, version: DatasetVersion, batches: dict[str
     Raises:
         StorageError: if rows are missing, were added or were changed; names the batch where one can be told.
     """
-    rows = read_dataset(storage, version).sort("_batch", "_row")
-    if rows.height != version.rows:
-        raise StorageError(
-            f"version {version.table_version} holds {rows.height:,} rows, recorded were {version.rows:,}. {RESTORE}"
-        )
+    rows = read_dataset(storage, version)
     hashes = row_hash(rows, [name for name in rows.columns if not name.startswith("_")])
-    differ = rows.filter(rows["_hash"].to_numpy().view("uint64") != hashes)
-    if differ.height:
-        batch, row = differ.row(0, named=True)["_batch"], differ.row(0, named=True)["_row"]
-        raise StorageError(f"row {row} of batch {batch[:12]} was changed ({differ.height:,} rows in all). {RESTORE}")
-    digest = _digest(rows, batches)
-    if digest != version.digest:
-        raise StorageError(
-            f"the rows of version {version.table_version} have digest {digest[:12]}, recorded was "
-            f"{version.digest[:12]}. {RESTORE}"
-        )
-    return f"{rows.height:,} rows of {version.batches:,} batches, hashed again, have digest {digest[:12]}"
+    require_digest(rows, hashes, version, batches)
+    return f"{rows.height:,} rows of {version.batches:,} batches, hashed again, have digest {version.digest[:12]}"
 
 
 def require_landed_files(storage: Storage, version: DatasetVersion, batches: dict[str, BatchOutcome]) -> str:
@@ -68,12 +49,3 @@ def require_landed_files(storage: Storage, version: DatasetVersion, batches: dic
 def members(storage: Storage, version: DatasetVersion) -> dict[str, BatchOutcome]:
     """The accepted batches of exactly ``version``, by id, from the log of its table."""
     return DatasetTable.at(storage, version.system, version.table_version).members()
-
-
-def _digest(rows: pl.DataFrame, batches: dict[str, BatchOutcome]) -> str:
-    total = DatasetDigest()
-    stored = {str(key[0]): part["_hash"] for key, part in rows.group_by("_batch", maintain_order=True)}
-    for batch, outcome in batches.items():
-        hashes = stored[batch].to_numpy().view("uint64").astype("<u8").tobytes() if batch in stored else b""
-        total = total.add(element(batch, outcome.contract, len(hashes) // 8, hashlib.sha256(hashes).hexdigest()))
-    return total.hexdigest

@@ -7,8 +7,8 @@ from typing import Literal
 from mlops_assets.audit.last_run import LastRun
 from mlops_assets.dataset.landing import pending_names
 from mlops_assets.registry.aliases import due
-from mlops_assets.registry.ledger import SUCCESSIONS, moment
-from mlops_assets.registry.ledger_entry import Entry, Event
+from mlops_assets.storage.ledger import SUCCESSIONS
+from mlops_assets.storage.ledger_entry import Entry, Event, moment
 from mlops_assets.storage.records import Published
 from mlops_assets.storage.storage import Storage
 from mlops_assets.verdict import Verdict
@@ -108,7 +108,7 @@ def _ledger_steps(last: LastRun) -> Iterator[AccountStep]:
     for entry in sorted(filter(None, entries), key=lambda entry: entry.sequence):
         number = f"version {entry.version}, " if entry.version is not None else ""
         reason = "for that reason" if entry.reason == before else entry.reason
-        yield AccountStep(entry.event, _outcome(entry), f"{number}by {entry.actor}: {reason}", entry.at)
+        yield AccountStep(entry.event, _outcome(entry), f"{number}by {entry.by}: {reason}", entry.at)
         before = entry.reason
 
 
@@ -137,7 +137,7 @@ def _answer_of_model(last: LastRun, stays: str) -> str:
         remedy = f"mlops approve {last.system} {last.version.version} --reason …"
         return _sentence(f"{name} waits for a person's approval, {stays} until then. Remedy: {remedy}")
     if declined and (verdict is None or declined.sequence > verdict.sequence):
-        return _sentence(f"{name} was declined by {declined.actor}, {stays}: {declined.reason}")
+        return _sentence(f"{name} was declined by {declined.by}, {stays}: {declined.reason}")
     if last.refused:
         return _sentence(f"{name} was refused, {stays}: {last.refused.reason}")
     if any(proof.blocks for proof in last.version.verdicts):

@@ -5,13 +5,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mlops_assets.model.version import ModelVersion
-from mlops_assets.registry.ledger import SUCCESSIONS, moment
 from mlops_assets.registry.version import RegisteredVersion
+from mlops_assets.storage.ledger import SUCCESSIONS
+from mlops_assets.storage.ledger_entry import moment
 from mlops_assets.storage.records import Published
 
 if TYPE_CHECKING:
-    from mlops_assets.registry.ledger import Ledger
-    from mlops_assets.registry.ledger_entry import Entry, Event
+    from mlops_assets.storage.ledger import Ledger
+    from mlops_assets.storage.ledger_entry import Entry, Event
     from mlops_assets.storage.storage import Storage
 
 
@@ -127,7 +128,7 @@ def _generation(entry: "Entry", until: str | None) -> Generation:
         since=entry.at,
         until=until,
         event=entry.event,
-        by=entry.actor,
+        by=entry.by,
         reason=entry.reason,
         run_id=entry.run_id,
         model_digest=entry.model_digest,

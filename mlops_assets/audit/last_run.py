@@ -7,9 +7,9 @@ from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
 from mlops_assets.evaluation.version import EvaluationReport
 from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model.version import ModelVersion
-from mlops_assets.registry.ledger import SUCCESSIONS, Ledger
-from mlops_assets.registry.ledger_entry import Entry, Event
 from mlops_assets.registry.version import RegisteredVersion
+from mlops_assets.storage.ledger import SUCCESSIONS, Ledger
+from mlops_assets.storage.ledger_entry import Entry, Event
 from mlops_assets.storage.records import Published, R
 from mlops_assets.storage.storage import Storage
 from mlops_assets.verdict import Verdict
@@ -45,7 +45,7 @@ class LastRun:
     @cached_property
     def report(self) -> Published[EvaluationReport] | None:
         reports = self.storage.records.published(EvaluationReport, self.system)
-        own = [report for report in reports if self.model and report.record.model_digest == self.model.record.digest]
+        own = [report for report in reports if self.model and report.record.is_about(self.model.record)]
         return own[-1] if own else None
 
     @property

@@ -11,8 +11,9 @@ from mlops_assets.declaration.base import one_of
 from mlops_assets.errors import LandingError, StorageError
 from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model.version import ModelVersion
-from mlops_assets.registry.ledger import Ledger, moment
 from mlops_assets.registry.version import RegisteredVersion
+from mlops_assets.storage.ledger import Ledger
+from mlops_assets.storage.ledger_entry import moment
 from mlops_assets.storage.records import Published
 
 if TYPE_CHECKING:

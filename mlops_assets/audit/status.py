@@ -8,10 +8,10 @@ from mlops_assets.evaluation.version import EvaluationReport
 from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model.version import ModelVersion
 from mlops_assets.preflight import declaration_digest
-from mlops_assets.registry.ledger import Ledger
-from mlops_assets.registry.ledger_entry import Entry
 from mlops_assets.registry.version import ChampionDecision, RegisteredVersion
 from mlops_assets.settings import Settings
+from mlops_assets.storage.ledger import Ledger
+from mlops_assets.storage.ledger_entry import Entry
 from mlops_assets.storage.records import Record
 from mlops_assets.storage.storage import Storage
 

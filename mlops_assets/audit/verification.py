@@ -7,31 +7,23 @@ from functools import cached_property
 from pathlib import Path
 
 from mlops_assets.audit.dataset_integrity import members, require_content, require_landed_files
+from mlops_assets.audit.evidence_finding import BACKUP, EvidenceFinding, look_at
 from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
-from mlops_assets.errors import StorageError
+from mlops_assets.errors import NotEvaluated, StorageError
 from mlops_assets.evaluation.stored_predictions import read_predictions
 from mlops_assets.model.artefact import digest
 from mlops_assets.model.prediction_intervals import FILE as INTERVALS
 from mlops_assets.model.prediction_intervals import read_intervals
+from mlops_assets.model.sealed.seal import PLACE, opened
 from mlops_assets.model.version import ModelVersion
-from mlops_assets.registry import hash_chain
-from mlops_assets.registry.provenance import features_of, model_of, own_report, round_trip
+from mlops_assets.registry.anchor import noted
+from mlops_assets.registry.provenance import features_of, model_of, own_report, require_sealed, round_trip
 from mlops_assets.registry.session import RegistrySession
 from mlops_assets.registry.signature import verify_signature
 from mlops_assets.registry.version import RegisteredVersion
+from mlops_assets.storage import hash_chain
 
-BACKUP = "Remedy: restore it from a backup, or choose another version"
 ONNX = "model.onnx"
-
-
-@dataclass(frozen=True)
-class EvidenceFinding:
-    """What one look at the stored evidence found."""
-
-    name: str
-    ok: bool
-    message: str
-    """What was found equal, or what is wrong and what to do."""
 
 
 def verify(session: RegistrySession, number: int, public_key: Path | None = None) -> Iterator[EvidenceFinding]:
@@ -42,9 +34,16 @@ def verify(session: RegistrySession, number: int, public_key: Path | None = None
     Raises:
         StorageError: if there is no record of the version.
     """
-    evidence = StoredEvidence(session, session.version(number), public_key)
-    for name, look in evidence.looks().items():
-        yield _finding(name, look)
+    records = look_at("records", lambda: _records(session))
+    try:
+        looks = StoredEvidence(session, session.version(number), public_key).looks()
+    except StorageError:
+        if records.ok:
+            raise
+        looks = {}  # what is forged is not read, and the finding says so
+    yield records
+    for name, look in looks.items():
+        yield look_at(name, look)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,19 +56,18 @@ class StoredEvidence:
 
     def looks(self) -> dict[str, Callable[[], str]]:
         """Every look that applies, in the order of the report."""
-        looks: dict[str, Callable[[], str]] = {
-            "registry": self.registry,
-            "ledger": self.ledger,
-            "lineage": self.lineage,
-            "artefact": self.artefact,
-        }
-        kept = self.session.storage.records.find(ModelVersion, self.version.system, self.version.model_digest)
+        looks: dict[str, Callable[[], str]] = {"registry": self.registry, "ledger": self.ledger}
+        looks |= {"lineage": self.lineage, "files": self.files, "artefact": self.artefact}
+        records, named = self.session.storage.records, (ModelVersion, self.version.system, self.version.model_digest)
+        kept = records.find(*named, uri=self.version.model_uri) or records.find(*named)
         if kept is not None and kept.onnx_digest:
             looks["onnx"] = self.onnx
         if self.version.intervals_digest:
             looks["intervals"] = self.intervals
         if kept is not None and kept.baselines:
             looks["baselines"] = self.baselines
+        if kept is not None and kept.sealed_code:
+            looks["code"] = self.code
         if self.public_key:
             looks["signature"] = self.signature
         return looks | {
@@ -97,7 +95,8 @@ class StoredEvidence:
     def ledger(self) -> str:
         """The chain holds, and its entry about the registration names the same digests as the record."""
         ledger, system = self.session.ledger, self.version.system
-        chain = hash_chain.verify(system, ledger.chain(system), self.session.registry.noted())
+        anchors = noted(self.session.registry, self.session.storage)
+        chain = hash_chain.verify(system, ledger.chain(system), anchors)
         if not chain.ok:
             raise StorageError(f"{chain.broken}. Remedy: restore the ledger from a backup, and find out who changed it")
         entry = ledger.latest(system, "registered", version=self.version.version)
@@ -109,7 +108,14 @@ class StoredEvidence:
                 f"entry {entry.sequence} registers model {named[0][:12]} on report {named[1][:12]}, the record says "
                 f"{self.version.model_digest[:12]} on {self.version.digest[:12]}. Remedy: restore the records"
             )
-        return f"{chain.entries:,} entries in one chain; entry {entry.sequence} names the same digests as the record"
+        if not anchors:
+            raise NotEvaluated(
+                "the head of the ledger is noted nowhere, so entries taken off its end would not be seen. "
+                f"Remedy: mlops run {system}, which notes it"
+            )
+        held = f"{chain.entries:,} entries in one chain, as {' and '.join(anchors)} noted"
+        names = f"entry {entry.sequence} names the same digests as the record"
+        return "; ".join([held, names, *chain.accepted, *chain.misdated])
 
     def lineage(self) -> str:
         """The records of model, features and dataset follow from each other."""
@@ -125,6 +131,10 @@ class StoredEvidence:
                     "Remedy: restore the database of the records"
                 )
         return f"model {self.model.digest[:12]} ← features {features.digest[:12]} ← dataset {dataset.digest[:12]}"
+
+    def files(self) -> str:
+        """Every file of the version, whether or not a look below names it."""
+        return require_sealed(self.session, self.version)
 
     def artefact(self) -> str:
         """The pipeline as the registry has it now."""
@@ -150,6 +160,11 @@ class StoredEvidence:
         for name, recorded in self.model.baselines.items():
             self._require(digest(fetched / f"{name}.skops"), recorded, f"baselines/{name}.skops")
         return f"{', '.join(sorted(self.model.baselines))}: digests hold"
+
+    def code(self) -> str:
+        """The owner's code that the model was trained with."""
+        sealed = opened(self.session.fetch(f"runs:/{self.model.mlflow_run_id}/{PLACE}"), self.model.sealed_code)
+        return f"{len(sealed.names)} files of the owner's and the declaration of then are as they were sealed"
 
     def signature(self) -> str:
         """Who vouches for the files."""
@@ -186,7 +201,8 @@ class StoredEvidence:
                 f"features {version.digest[:12]} hold {rows} rows, recorded were {recorded}. "
                 "Remedy: materialise the features again"
             )
-        return f"version {version.table_version} holds {sum(rows.values()):,} rows, each in its part"
+        cells = "no content digest (earlier release)" if version.content is None else "every cell hashes as recorded"
+        return f"version {version.table_version} holds {sum(rows.values()):,} rows, each in its part; {cells}"
 
     def round_trip(self) -> str:
         """The stored model, asked again."""
@@ -222,13 +238,10 @@ class StoredEvidence:
             raise StorageError(f"{name} has digest {stored[:12]}, recorded was {recorded[:12]}. {BACKUP}")
 
 
-def _finding(name: str, look: Callable[[], str]) -> EvidenceFinding:
-    try:
-        return EvidenceFinding(name, True, look())
-    except Exception as error:  # damage shows in whatever a library raises on it, and each is a finding
-        message = " ".join(str(error).split())
-        message = message if isinstance(error, StorageError) else f"{type(error).__name__}: {message}"
-        return EvidenceFinding(name, False, message if "Remedy: " in message else f"{message.rstrip('.')}. {BACKUP}")
+def _records(session: RegistrySession) -> str:
+    if fault := session.storage.records.fault(session.system):
+        raise StorageError(f"{fault}. Remedy: restore the database from a backup, and find out who can write it")
+    return "every stored record is what an entry of the ledger seals, and none is missing"
 
 
 def _sha256(path: Path) -> str:

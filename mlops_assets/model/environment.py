@@ -7,11 +7,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlops_assets.declaration.owner_code import OwnerCode, owner_code
+
 if TYPE_CHECKING:
     from mlops_assets.declaration.spec import SystemSpec
 
 LOADING = ("numpy", "pandas", "scikit-learn", "scipy", "skops")
 """Distributions that loading and predicting need."""
+RESTING_ON = ("numpy", "pandas", "scikit-learn", "scipy")
+"""Distributions that the numbers of every model follow from."""
 
 
 def environment_lock() -> str:
@@ -59,11 +63,21 @@ def _commit_of(path: Path) -> str:
     return git_commit(path.parent) if _git(path.parent, "ls-files", "--error-unmatch", path.name) else ""
 
 
+def own_code(spec: "SystemSpec") -> OwnerCode:
+    """The owner's code that a model is made with, and the libraries that its numbers follow from."""
+    return owner_code((spec.features.engineer, spec.model.estimator, spec.model.transformer), RESTING_ON)
+
+
 def code_version(spec: "SystemSpec") -> str:
-    """SHA-256 of what decides how a model is made: declaration and release of the platform."""
+    """SHA-256 of what decides how a model is made: declaration, owner's code, libraries, release of the platform."""
     positive = repr(spec.evaluation.positive) if spec.model.threshold else ""
-    text = f"{spec.digest('dataset', 'features', 'model')} {positive} {metadata.version('mlops-assets')}"
+    text = f"{spec.digest('dataset', 'features', 'model')} {positive} {release()} {own_code(spec).digest}"
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def release() -> str:
+    """The release of the platform."""
+    return metadata.version("mlops-assets")
 
 
 def _git(folder: str | Path, *arguments: str) -> str:

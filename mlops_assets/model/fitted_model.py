@@ -69,7 +69,7 @@ class FittedModel:
             decision=model.decision,
             intervals_digest=model.intervals_digest,
             baselines={
-                name: load(fetch(f"runs:/{model.mlflow_run_id}/baselines/{name}.skops", folder), digest)
+                name: load(fetch(f"runs:/{model.mlflow_run_id}/baselines/{name}.skops", folder), digest, model.declared)
                 for name, digest in model.baselines.items()
             },
         )

@@ -13,6 +13,7 @@ from mlops_assets.model.environment import code_version, environment_lock, git_c
 from mlops_assets.model.onnx_copy import export_if_equal
 from mlops_assets.model.prediction import predict
 from mlops_assets.model.prediction_intervals import FILE
+from mlops_assets.model.sealed.seal import seal
 from mlops_assets.model.training import Trained
 from mlops_assets.model.version import ModelVersion
 from mlops_assets.resources.mlflow_run import MlflowRun
@@ -52,6 +53,9 @@ def publish_model(
     trusted = artefact.trusted_types(stored.skops, declared=stored.declared)
     uri = run.log_model(trained.pipeline, inputs, predictions.values, trusted, requirements(trained.estimator))
     run.log_beside_model(uri, stored.files)
+    sealed = seal(spec, folder)
+    for file, place in sealed.files:
+        run.log_files([file], place)
     version = ModelVersion(
         system=spec.name,
         digest=stored.digest,
@@ -76,6 +80,8 @@ def publish_model(
         code_version=code_version(spec),
         git_commit=git_commit(Path(__file__).parent),
         owner_commits=owner_commits(spec),
+        code_digest=sealed.code_digest,
+        sealed_code=sealed.digest,
     )
     _describe(run, version, features)
     return version

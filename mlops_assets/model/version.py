@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from mlops_assets.model.threshold import DecisionThreshold
+from mlops_assets.storage.places import ArtefactUri
 from mlops_assets.storage.records import Record
 
 
@@ -13,7 +14,7 @@ class ModelVersion(Record):
 
     features_digest: str
     dataset_digest: str
-    uri: str
+    uri: ArtefactUri
     """MLflow model URI, ``models:/m-…``."""
     mlflow_run_id: str
     estimator: str
@@ -44,6 +45,11 @@ class ModelVersion(Record):
     """Commit of the platform; empty where it is installed."""
     owner_commits: dict[str, str] = {}
     """Commits of the ``declaration`` and of the code that it names, by dotted path, where git keeps them."""
+
+    code_digest: str = ""
+    """What the code that makes its features, and its own classes, are known by; empty in models of earlier releases."""
+    sealed_code: str = ""
+    """SHA-256 of ``code/seal.json`` with its MLflow run; empty in models of earlier releases."""
 
     @property
     def data_version(self) -> str:

@@ -4,9 +4,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mlops_assets.registry.ledger import Ledger
-    from mlops_assets.registry.ledger_entry import Entry, Event
     from mlops_assets.resources.model_registry import Registry
+    from mlops_assets.storage.ledger import Ledger
+    from mlops_assets.storage.ledger_entry import Entry, Event
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,6 @@ def settle(registry: "Registry", ledger: "Ledger") -> "Entry | None":
         # A run that died may have moved an alias for one of these entries that another of them moves back.
         _point(registry, {alias: to for alias, to in asdict(required).items() if {b[alias] for b in between} != {to}})
         if due(ledger, system) == required:
-            registry.note(*ledger.head(system))
             ledger.deliver(system, last)
             pending = ledger.undelivered(system)
         else:  # another run wrote meanwhile, and may have moved the aliases before this one did

@@ -1,9 +1,10 @@
 """Approval: a person puts a version in the champion's place, or declines it."""
 
 from mlops_assets.errors import GateRefused
-from mlops_assets.registry.ledger_entry import Entry
+from mlops_assets.registry.authority import require_allowed, unproven
 from mlops_assets.registry.promotion import require_admissible, succession
 from mlops_assets.registry.session import RegistrySession
+from mlops_assets.storage.ledger_entry import CLAIMED, Entry
 
 
 def approve(session: RegistrySession, number: int, reason: str, override: bool = False) -> Entry:
@@ -14,13 +15,14 @@ def approve(session: RegistrySession, number: int, reason: str, override: bool =
 
     Raises:
         GateRefused: if its report did not pass, it was not compared with this champion, it lost the comparison,
-            or the approver may not be who registered it. The ledger keeps the refusal.
+            or the actor may not approve it. The ledger keeps the refusal.
         StorageError: if its evidence was changed, or another decision came first.
     """
     version = session.version(number)
     with session.recording_refusals(version):
         if not reason.strip() or not session.actor.strip():
             raise GateRefused(f"{version.name} is not approved: an approval needs a name and a reason")
+        require_allowed(session.acting, "approve", session.spec)
         require_admissible(session, version)
         _require_other_person(session, number)
         in_force = session.settle()
@@ -45,11 +47,13 @@ def decline(session: RegistrySession, number: int, reason: str) -> Entry:
     """Say no to a version that waits for approval; the champion stays.
 
     Raises:
-        GateRefused: if the version does not wait, or without a reason.
+        GateRefused: if the version does not wait, the actor may not decline it, or without a reason.
     """
     from mlops_assets.registry.aliases import due
 
     version = session.version(number)
+    with session.recording_refusals(version):
+        require_allowed(session.acting, "decline", session.spec)
     if not reason.strip():
         raise GateRefused(f"{version.name} is not declined: that needs a reason")
     if due(session.ledger, session.system).staging != number:
@@ -60,11 +64,19 @@ def decline(session: RegistrySession, number: int, reason: str) -> Entry:
 
 
 def _require_other_person(session: RegistrySession, number: int) -> None:
+    """Neither who registered the version, nor anyone whom that run claims to be of: a claim hinders and never helps."""
     registered = session.ledger.latest(session.system, "registered", version=number)
-    if session.spec.registry.approver_differs and registered and registered.actor == session.actor:
+    if not session.spec.registry.approver_differs or registered is None:
+        return
+    if session.acting.is_among([registered.actor, *registered.details.get(CLAIMED, [])]):
         raise GateRefused(
-            f"{session.actor} registered version {number} and may not approve it (registry.approver_differs). "
-            "Remedy: another person approves"
+            f"{session.actor} registered version {number} and may not approve it (registry.approver_differs): it was "
+            f"registered by {registered.by}. Remedy: another person approves"
+        )
+    if why := unproven(session.acting, session.spec):
+        raise GateRefused(
+            f"whether {session.actor} is another person than who registered version {number} "
+            f"(registry.approver_differs) is not shown: {why}"
         )
 
 

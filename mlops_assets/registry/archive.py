@@ -1,5 +1,6 @@
 """Archive: versions that nobody needs any more are marked, and keep their evidence."""
 
+from mlops_assets.registry.authority import require_allowed
 from mlops_assets.registry.session import RegistrySession
 from mlops_assets.registry.version import RegisteredVersion
 
@@ -15,9 +16,15 @@ def surplus(session: RegistrySession, keep: int) -> list[RegisteredVersion]:
 
 
 def archive(session: RegistrySession, keep: int) -> list[RegisteredVersion]:
-    """Archive the surplus: a ledger entry and a tag each; artefact, report and records stay."""
+    """Archive the surplus: a ledger entry and a tag each; artefact, report and records stay.
+
+    Raises:
+        GateRefused: if the actor may not. The ledger keeps it.
+    """
     from mlops_assets.resources.model_registry import ARCHIVED_TAG
 
+    with session.recording_refusals():
+        require_allowed(session.acting, "archive", session.spec)
     session.settle()
     chosen = surplus(session, keep)
     for version in chosen:

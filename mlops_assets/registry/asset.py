@@ -1,19 +1,28 @@
 """The registry's assets: a registered version with its evidence, and the champion."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from mlops_assets.asset import actor, check, check_results, refusals, require, stage_asset, versions
+from mlops_assets.asset import check, check_results, claims, refusals, require, stage_asset, versions
 from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.evaluation.version import EvaluationReport
 from mlops_assets.model.version import ModelVersion
+from mlops_assets.registry.manifest import MODEL, manifest_digest, sealed
 from mlops_assets.registry.promotion import decide
-from mlops_assets.registry.provenance import passed_report, round_trip, stored_predictions
+from mlops_assets.registry.provenance import (
+    fetched_places,
+    loosened,
+    passed_report,
+    require_sealed,
+    round_trip,
+    stored_predictions,
+)
 from mlops_assets.registry.reconciliation import CHECK, reconcile, verdict
 from mlops_assets.registry.session import RegistrySession
 from mlops_assets.registry.version import ChampionDecision, RegisteredVersion
-from mlops_assets.resources.model_registry import REPORT_TAG
+from mlops_assets.resources.model_registry import REPORT_TAG, LoggedModel
 from mlops_assets.resources.storage import StorageResource
 from mlops_assets.resources.tracking import MlflowTracking
 from mlops_assets.settings import Settings
@@ -43,10 +52,11 @@ def registered_version_asset(spec: SystemSpec) -> dg.AssetsDefinition:
     def registered_version(
         context: dg.AssetExecutionContext, storage: StorageResource, tracking: MlflowTracking
     ) -> dg.MaterializeResult:
-        session = RegistrySession(spec, storage.open(), tracking, actor(context), context.run.run_id)
+        session = _session(spec, storage, tracking, context)
         model = require(session.storage, ModelVersion, spec.name, f"materialise {spec.name}/model")
         with refusals(), tracking.answering():
             tracking.ping()
+            session.require_continued()
             with session.recording_refusals(model_digest=model.digest):
                 report = passed_report(session, model)
             record = _registered(session, model, report)
@@ -82,8 +92,9 @@ def champion_asset(spec: SystemSpec) -> dg.AssetsDefinition:
     def champion(
         context: dg.AssetExecutionContext, storage: StorageResource, tracking: MlflowTracking
     ) -> dg.MaterializeResult:
-        session = RegistrySession(spec, storage.open(), tracking, actor(context), context.run.run_id)
-        challenger = require(session.storage, RegisteredVersion, spec.name, f"materialise {spec.name}/{VERSION}")
+        session = _session(spec, storage, tracking, context)
+        newest = require(session.storage, RegisteredVersion, spec.name, f"materialise {spec.name}/{VERSION}")
+        challenger = session.version(newest.version)
         with refusals(), tracking.answering():
             tracking.ping()
             decision = decide(session, challenger, Settings().env)
@@ -98,12 +109,21 @@ def champion_asset(spec: SystemSpec) -> dg.AssetsDefinition:
     return champion
 
 
+def _session(
+    spec: SystemSpec, storage: StorageResource, tracking: MlflowTracking, context: dg.AssetExecutionContext
+) -> RegistrySession:
+    """In the name of whom the run's process runs as; its tags are claims."""
+    run_id, who = context.run.run_id, Settings().who
+    return RegistrySession(spec, storage.open(), tracking, who, run_id, door="run", claims=claims(context))
+
+
 def _registered(session: RegistrySession, model: ModelVersion, report: EvaluationReport) -> RegisteredVersion:
     """The registered version of ``report``, made or found, with its proofs; recorded and in the ledger."""
     spec, registry = session.spec, session.registry
     predictions = stored_predictions(session, report)  # refuses changed ones before a version is made
-    number = registry.register(model.uri, model.mlflow_run_id, _tags(model, report, session), spec.description)
-    record = RegisteredVersion(
+    logged = LoggedModel(model.uri, model.mlflow_run_id, _tags(model, report, session), spec.description)
+    number = registry.register(logged, _given_to_others(session, report))
+    draft = RegisteredVersion(
         system=spec.name,
         digest=report.digest,
         version=number,
@@ -114,11 +134,15 @@ def _registered(session: RegistrySession, model: ModelVersion, report: Evaluatio
         dataset_digest=model.dataset_digest,
         predictions_uri=report.predictions_uri,
         predictions_digest=report.predictions_digest,
-        verdicts=_proofs(session, model, predictions, number),
     )
+    folders = fetched_places(session, draft)
+    proofs = _proofs(session, model, predictions, folders[MODEL])
+    record = _sealed_once(session, draft, folders).model_copy(update={"verdicts": proofs})
     if record != session.storage.records.latest(RegisteredVersion, spec.name):
         session.storage.records.append(record, session.run_id)
-    session.ledger.append_once(session.entry("registered", "every blocking gate passed", record))
+    details = {"manifest": manifest_digest(record.manifest), **loosened(spec, report)}
+    entry = session.entry("registered", "every blocking gate passed", record, details=details)
+    session.ledger.append_once(entry)
     session.settle()
     return record
 
@@ -148,14 +172,31 @@ def _tags(model: ModelVersion, report: EvaluationReport, session: RegistrySessio
     }
 
 
-def _proofs(session: RegistrySession, model: ModelVersion, stored: "pd.DataFrame", number: int) -> list[Verdict]:
+def _sealed_once(session: RegistrySession, draft: RegisteredVersion, folders: dict[str, Path]) -> RegisteredVersion:
+    """The record that already sealed this version, found to be true, or ``draft`` with its files sealed.
+
+    Sealing a second time would take over whatever was done to the files since.
+    """
+    for known in session.versions():
+        if (known.version, known.digest) == (draft.version, draft.digest):
+            require_sealed(session, known)
+            return known
+    return draft.model_copy(update={"manifest": sealed(folders)})
+
+
+def _given_to_others(session: RegistrySession, report: EvaluationReport) -> set[int]:
+    """Numbers that name another report in the ledger: MLflow gives the number of a deleted version again."""
+    registered = session.ledger.entries(session.system, "registered")
+    return {entry.version for entry in registered if entry.version and entry.report_digest != report.digest}
+
+
+def _proofs(session: RegistrySession, model: ModelVersion, stored: "pd.DataFrame", folder: Path) -> list[Verdict]:
     import mlflow
 
-    fetched = session.fetch_version(number)
-    info = mlflow.models.get_model_info(str(fetched))
+    info = mlflow.models.get_model_info(str(folder))
     described = info.signature is not None and info.saved_input_example_info is not None
     return [
-        round_trip(session, model, stored, fetched),
+        round_trip(session, model, stored, folder),
         Verdict(
             name="signature",
             outcome="passed" if described else "failed",

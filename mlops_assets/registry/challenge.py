@@ -9,6 +9,7 @@ from mlops_assets.errors import NotEvaluated
 from mlops_assets.evaluation.diagnosis_catalogue import better_of
 from mlops_assets.evaluation.spec import SliceSpec
 from mlops_assets.metrics.formatting import figure
+from mlops_assets.registry.own_scoring import OtherFeatures, require_comparable, scored_by_own_code
 from mlops_assets.registry.provenance import features_of, model_of, own_report, scored
 from mlops_assets.registry.spec import GuardSpec
 from mlops_assets.registry.version import RegisteredVersion
@@ -114,24 +115,27 @@ class Contest:
 
 
 def challenge(session: "RegistrySession", challenger: RegisteredVersion, champion: RegisteredVersion) -> Challenge:
-    """Compare two registered versions, fetched from the registry, as the declaration says."""
+    """Compare two registered versions, fetched from the registry, as the declaration says.
+
+    Each is scored on features that its own code makes of the same rows.
+    """
     import numpy as np
 
     storage = session.storage
     ours, theirs = (features_of(storage, model_of(storage, version)) for version in (challenger, champion))
-    if ours.columns != theirs.columns or ours.classes != theirs.classes or ours.target != theirs.target:
-        return Challenge(
-            obstacle=f"champion version {champion.version} cannot score these rows: {_difference(ours, theirs)}",
-            needs_person=True,
-        )
-    rows = _unseen_rows(session, ours, theirs)
-    digest = hashlib.sha256(np.sort(rows["_identity"].to_numpy()).tobytes()).hexdigest()
+    digest = ""
     try:
+        require_comparable(session, (challenger, champion), (ours, theirs))
+        rows = _unseen_rows(session, ours, theirs)
+        digest = hashlib.sha256(np.sort(rows["_identity"].to_numpy()).tobytes()).hexdigest()
         _require_rows(len(rows))
-        inputs = rows.loc[:, ours.names]
-        (mine, my_size), (other, other_size) = (scored(session, version, inputs) for version in (challenger, champion))
+        mine, my_size = scored(session, challenger, rows.loc[:, ours.names])
+        other, other_size = scored_by_own_code(session, (challenger, champion), (ours, theirs), rows)
         contest = Contest(session, challenger, champion, rows, _pair(session.spec, ours, rows, mine, other))
         comparison = contest.decide()
+    except OtherFeatures as error:
+        obstacle = f"champion version {champion.version} cannot score these rows: {error}"
+        return Challenge(obstacle=obstacle, needs_person=True, rows_digest=digest)
     except NotEvaluated as error:
         return Challenge(obstacle=str(error), rows_digest=digest)
     return Challenge(
@@ -189,16 +193,3 @@ def _selected(rows: "pd.DataFrame", chosen: SliceSpec) -> "np.ndarray":
 
 def _landed(session: "RegistrySession", version: RegisteredVersion) -> "datetime":
     return session.storage.records.get(DatasetVersion, session.system, version.dataset_digest).newest_landed_at
-
-
-def _difference(ours: "FeaturesVersion", theirs: "FeaturesVersion") -> str:
-    new, gone = (
-        [column.name for column in first.columns if column not in second.columns]
-        for first, second in ((ours, theirs), (theirs, ours))
-    )
-    parts = [f"{what} {', '.join(map(repr, names))}" for what, names in (("new are", new), ("gone are", gone)) if names]
-    if ours.classes != theirs.classes:
-        parts.append(f"the classes were {theirs.classes}, now {ours.classes}")
-    if ours.target != theirs.target:
-        parts.append(f"the target was {theirs.target!r}, now {ours.target!r}")
-    return "; ".join(parts) or "its features are in another order"

@@ -79,7 +79,7 @@ def _listed(session: "RegistrySession", version: "RegisteredVersion", state: Sta
         state=state,
         aliases=aliases,
         registered_at=entry.at if entry else "",
-        registered_by=entry.actor if entry else "",
+        registered_by=entry.by if entry else "",
         metric=metric.name if metric else "",
         value=metric.value if metric else None,
         interval=metric.interval if metric else None,

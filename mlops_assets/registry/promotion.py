@@ -3,12 +3,12 @@
 from mlops_assets.errors import GateRefused
 from mlops_assets.preflight import declaration_digest
 from mlops_assets.registry.challenge import challenge
-from mlops_assets.registry.ledger_entry import Entry
 from mlops_assets.registry.promotion_policy import Judgement, judge
-from mlops_assets.registry.provenance import model_of, passed_report
+from mlops_assets.registry.provenance import loosened, model_of, passed_report, report_of, require_sealed
 from mlops_assets.registry.reconciliation import reconcile
 from mlops_assets.registry.session import RegistrySession
 from mlops_assets.registry.version import ChampionDecision, RegisteredVersion
+from mlops_assets.storage.ledger_entry import Entry
 from mlops_assets.verdict import require_passed
 
 
@@ -16,7 +16,7 @@ def decide(session: RegistrySession, challenger: RegisteredVersion, environment:
     """Judge ``challenger`` against the champion and act on it: promote, keep, or wait for a person.
 
     Raises:
-        GateRefused: if its stored report is missing, foreign, not passed, or judged by other gates than declared.
+        GateRefused: if its stored report is missing, foreign, not passed, or judged by other terms than declared.
         StorageError: if its evidence was changed, or another run decided this generation meanwhile.
     """
     with session.recording_refusals(challenger):
@@ -31,13 +31,14 @@ def decide(session: RegistrySession, challenger: RegisteredVersion, environment:
 
 
 def require_admissible(session: RegistrySession, version: RegisteredVersion) -> None:
-    """Re-read the evidence of ``version`` as it is stored now, against the gates that are declared now.
+    """Re-read the evidence of ``version`` as it is stored now, against the terms that are declared now.
 
     Raises:
         GateRefused: if its checks or a blocking gate did not pass, or its report is not its model's newest.
         StorageError: if the stored report was changed.
     """
     require_passed(version.name, version.verdicts, "materialise registered_version again")
+    require_sealed(session, version)
     report = passed_report(session, model_of(session.storage, version))
     if report.digest != version.digest:
         raise GateRefused(
@@ -49,13 +50,14 @@ def require_admissible(session: RegistrySession, version: RegisteredVersion) -> 
 def succession(
     session: RegistrySession, version: RegisteredVersion, in_force: Entry | None, reason: str, **rest
 ) -> Entry:
-    """The next generation after ``in_force``, and no later one."""
+    """The next generation after ``in_force``, and no later one; it names what asked for less than before."""
     return session.entry(
         rest.pop("event", "promoted"),
         reason,
         version,
         previous=in_force.version if in_force else None,
         generation=1 + ((in_force.generation or 0) if in_force else 0),
+        details=loosened(session.spec, report_of(session.storage, version)),
         **rest,
     )
 

@@ -4,14 +4,19 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import GateRefused, StorageError
+from mlops_assets.evaluation.gate_history import CHECK as BOUNDS_CHECK
+from mlops_assets.evaluation.gates_elsewhere import looser_than_elsewhere
+from mlops_assets.evaluation.terms import declared_terms
 from mlops_assets.evaluation.version import EvaluationReport
 from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model.artefact import digest
 from mlops_assets.model.prediction_intervals import FILE, read_intervals
 from mlops_assets.model.version import ModelVersion
+from mlops_assets.registry.manifest import MODEL, fetched, manifest_digest, places, require_as_sealed
 from mlops_assets.registry.session import RegistrySession
-from mlops_assets.registry.version import RegisteredVersion, require_declared_gates, require_own_report
+from mlops_assets.registry.version import RegisteredVersion, require_declared_terms, require_own_report
 from mlops_assets.storage.storage import Storage
 from mlops_assets.verdict import Verdict
 
@@ -23,14 +28,14 @@ if TYPE_CHECKING:
 
 
 def passed_report(session: RegistrySession, model: ModelVersion) -> EvaluationReport:
-    """The newest report of exactly ``model``, re-read from where it is stored and found unchanged and passed.
+    """The newest report of exactly ``model`` on its own features, re-read and found unchanged and passed.
 
     Raises:
-        GateRefused: without a report, with a blocking gate not passed, or judged by other gates than declared.
+        GateRefused: without a report, with a blocking gate not passed, or judged by other terms than declared.
         StorageError: if the stored report is not the one that was recorded.
     """
     history = session.storage.records.history(EvaluationReport, model.system)
-    reports = [report for report in history if report.model_digest == model.digest]
+    reports = [report for report in history if report.is_about(model)]
     if not reports:
         raise GateRefused(
             f"{model.system} model {model.digest[:12]} has no evaluation report. Remedy: materialise evaluation"
@@ -42,7 +47,7 @@ def passed_report(session: RegistrySession, model: ModelVersion) -> EvaluationRe
             f"{model.system} model {model.digest[:12]} is refused: its report examined other prediction intervals than "
             "lie beside it. Remedy: materialise evaluation"
         )
-    require_declared_gates(session.spec.evaluation.gates, report.gates, model)
+    require_declared_terms(declared_terms(session.spec), report.terms, model)
     return reports[-1]
 
 
@@ -53,10 +58,18 @@ def own_report(session: RegistrySession, version: RegisteredVersion) -> "Report"
         GateRefused: if it is about another model, or a blocking gate in it did not pass.
         StorageError: if it is gone or not the one that was recorded.
     """
-    record = session.storage.records.get(EvaluationReport, version.system, version.digest)
-    report = _stored_report(session, record)
-    require_own_report(report.model_digest, report.features_digest, report.gates, model_of(session.storage, version))
+    model = model_of(session.storage, version)
+    report = _stored_report(session, report_of(session.storage, version))
+    require_own_report(report.model_digest, report.features_digest, report.gates, model)
     return report
+
+
+def loosened(spec: SystemSpec, report: EvaluationReport) -> dict[str, str]:
+    """What asks for less than of the champion before or in another environment, for the ledger; empty if nothing."""
+    judged = next((verdict for verdict in report.verdicts if verdict.name == BOUNDS_CHECK), None)
+    before = {"loosened": judged.reason} if judged and judged.outcome == "failed" else {}
+    elsewhere = "; ".join(map(str, looser_than_elsewhere(spec)))
+    return {**before, "looser_than_elsewhere": elsewhere} if elsewhere else before
 
 
 def _stored_report(session: RegistrySession, record: EvaluationReport) -> "Report":
@@ -115,13 +128,59 @@ def scored(session: RegistrySession, version: RegisteredVersion, rows: "pd.DataF
 
 
 def fetched_artefact(session: RegistrySession, version: RegisteredVersion) -> Path:
-    """The artefact of a registered version, as the registry has it now."""
-    return session.fetch_version(version.version) / "model.skops"
+    """The artefact of a registered version, as the registry has it now, in a folder that is as it was sealed.
+
+    Raises:
+        StorageError: if a file of it was changed or added, or is missing.
+    """
+    folders = fetched(session.fetch, {MODEL: f"models:/{version.system}/{version.version}"})
+    if version.manifest:
+        require_as_sealed(version.name, version.manifest, folders)
+    return folders[MODEL] / "model.skops"
+
+
+def require_sealed(session: RegistrySession, version: RegisteredVersion) -> str:
+    """Say that every file which ``version`` rests on in MLflow is as it was sealed when it was registered.
+
+    Raises:
+        StorageError: if one is not, or the record's manifest is not the one of the ledger.
+    """
+    entry = session.ledger.latest(version.system, "registered", version=version.version)
+    noted = entry.details.get("manifest") if entry else manifest_digest(version.manifest)
+    if noted is None and not version.manifest:
+        return "registered by a release that sealed artefact, report and predictions, and no other file"
+    if noted != manifest_digest(version.manifest):
+        raise StorageError(
+            f"{version.name} was registered with another manifest than its record has. "
+            "Remedy: restore the database of the records"
+        )
+    files = require_as_sealed(version.name, version.manifest, fetched_places(session, version))
+    return f"{files} files are as they were sealed"
+
+
+def fetched_places(session: RegistrySession, version: RegisteredVersion) -> dict[str, Path]:
+    """Every place that ``version`` rests on in MLflow, as it is now.
+
+    Raises:
+        StorageError: if MLflow has nothing at one.
+    """
+    model, report = model_of(session.storage, version), report_of(session.storage, version)
+    return fetched(session.fetch, places(version.system, version.version, model, report))
 
 
 def model_of(storage: Storage, version: RegisteredVersion) -> ModelVersion:
-    """The record of the model that ``version`` was registered from."""
-    return storage.records.get(ModelVersion, version.system, version.model_digest)
+    """The record of the model that ``version`` was registered from: an equal one on other features is another.
+
+    Of equal trainings it is the registered one, where its URI says which that was.
+    """
+    named, own = (ModelVersion, version.system, version.model_digest), {"features_digest": version.features_digest}
+    return storage.records.find(*named, **own, uri=version.model_uri) or storage.records.get(*named, **own)
+
+
+def report_of(storage: Storage, version: RegisteredVersion) -> EvaluationReport:
+    """The record of the report that ``version`` was registered on; of equal ones, whose files it was sealed with."""
+    named = EvaluationReport, version.system, version.digest
+    return storage.records.find(*named, predictions_uri=version.predictions_uri) or storage.records.get(*named)
 
 
 def features_of(storage: Storage, model: ModelVersion) -> FeaturesVersion:
@@ -130,7 +189,8 @@ def features_of(storage: Storage, model: ModelVersion) -> FeaturesVersion:
 
 
 def require_unchanged(session: RegistrySession, version: RegisteredVersion) -> None:
-    """Raise StorageError or GateRefused unless artefact and report of ``version`` are what was registered."""
+    """Raise StorageError or GateRefused unless every file of ``version`` is what was registered."""
+    require_sealed(session, version)
     own_report(session, version)
     path = fetched_artefact(session, version)
     if version.intervals_digest is not None:

@@ -1,8 +1,8 @@
 """Reconciliation: are the registry's aliases where the ledger put them?"""
 
 from mlops_assets.registry.aliases import MovedAlias, moved_aliases, named, restore
-from mlops_assets.registry.details_format import read_details
 from mlops_assets.registry.session import RegistrySession
+from mlops_assets.storage.details_format import read_details
 from mlops_assets.verdict import Verdict
 
 CHECK = "aliases_follow_ledger"
@@ -56,5 +56,5 @@ def _is_known(session: RegistrySession, alias: MovedAlias) -> bool:
             return False
         details = read_details(entry)
         if details.get("alias") == alias.alias:
-            return details == vars(alias)
+            return {key: details.get(key) for key in vars(alias)} == vars(alias)
     return False

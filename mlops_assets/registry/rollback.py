@@ -1,10 +1,11 @@
 """Rollback: an earlier champion takes the place back, in one step."""
 
 from mlops_assets.errors import GateRefused
-from mlops_assets.registry.ledger_entry import Entry
+from mlops_assets.registry.authority import require_allowed
 from mlops_assets.registry.promotion import succession
 from mlops_assets.registry.provenance import require_unchanged
 from mlops_assets.registry.session import RegistrySession
+from mlops_assets.storage.ledger_entry import Entry
 
 
 def roll_back(session: RegistrySession, reason: str, to: int | None = None) -> Entry:
@@ -13,7 +14,8 @@ def roll_back(session: RegistrySession, reason: str, to: int | None = None) -> E
     Its artefact and the report it was registered on must be unchanged. Gates that were tightened since do not hinder.
 
     Raises:
-        GateRefused: if there is nothing to go back to, or the version was never champion. The ledger keeps it.
+        GateRefused: if there is nothing to go back to, the version was never champion, or the actor may not. The ledger
+            keeps it.
         StorageError: if its artefact or report is not what was registered, or another decision came first.
     """
     in_force = session.settle()
@@ -26,6 +28,7 @@ def roll_back(session: RegistrySession, reason: str, to: int | None = None) -> E
         raise GateRefused(f"{session.system} has had no champion before version {in_force.version}")
     version = session.version(number)
     with session.recording_refusals(version):
+        require_allowed(session.acting, "rollback", session.spec)
         _require_earlier_champion(session, number, in_force)
         require_unchanged(session, version)
     written = session.ledger.append(succession(session, version, in_force, reason, event="rolled back"))

@@ -1,21 +1,21 @@
 """What a system declares about registration, promotion and the life of its versions."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from mlops_assets.comparison.cost import CostSpec
 from mlops_assets.comparison.method import METRIC_TESTS, Method
 from mlops_assets.dataset.spec import DatasetSpec
 from mlops_assets.declaration.base import Declared, Loc, Mistake, Task, one_of
+from mlops_assets.declaration.environments import ENVIRONMENTS
 from mlops_assets.evaluation.diagnosis_catalogue import better_of
 from mlops_assets.evaluation.spec import SliceSpec, measure_mistakes, metric_mistakes
 from mlops_assets.features.spec import SplitSpec
 from mlops_assets.metrics.catalogue import primary_metric
 from mlops_assets.registry.grounds import Ground
 
-ENVIRONMENTS = ("local", "ci", "staging", "prod")
 Promotion = Literal["automatic", "approval"]
 
 
@@ -73,8 +73,14 @@ class RegistrySpec(Declared):
     """What must not get worse on the way."""
     promotion: Promotion | dict[str, Promotion] = "automatic"
     """``approval``: a person decides with ``mlops approve``; by environment, one not named is ``automatic``."""
+    approvers: list[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]] = []
+    """Who may approve and decline: names as commands and the UI know them, or ``group:NAME`` of a trusted proxy; they
+    and the system's ``owners`` may roll back, archive and accept a ledger. Without any, everybody may."""
     approver_differs: bool = False
     """Whether the approver must be another one than who registered the version."""
+    trust_mlflow_tag: bool = False
+    """Whether an approval by tag in MLflow counts where approvers or ``approver_differs`` are declared, although MLflow
+    does not say who wrote the tag."""
     moved_alias: Literal["mark", "restore"] = "mark"
     """An alias that was moved by hand is marked as ungated, or also moved back."""
     keep: int = Field(default=10, ge=1)

@@ -4,10 +4,15 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from mlops_assets.errors import GateRefused
-from mlops_assets.evaluation.spec import GateSpec
+from mlops_assets.evaluation.terms import Terms, differences
 from mlops_assets.model.version import ModelVersion
+from mlops_assets.registry.manifest import SealedFile
+from mlops_assets.storage.places import ArtefactUri
 from mlops_assets.storage.records import Record
 from mlops_assets.verdict import Verdict, require_passed
+
+SHOWN = 5
+"""Differences that a refusal names."""
 
 
 class RegisteredVersion(Record):
@@ -20,14 +25,16 @@ class RegisteredVersion(Record):
 
     version: int
     model_digest: str
-    model_uri: str
+    model_uri: ArtefactUri
     intervals_digest: str | None = None
     """SHA-256 of the prediction intervals beside the artefact, where there are any."""
     features_digest: str
     dataset_digest: str
-    predictions_uri: str
+    predictions_uri: ArtefactUri
     predictions_digest: str
     verdicts: list[Verdict] = []
+    manifest: list[SealedFile] = []
+    """Every file that it rests on in MLflow; empty in records of releases that sealed the artefacts alone."""
 
     @property
     def name(self) -> str:
@@ -73,14 +80,26 @@ def require_own_report(model_digest: str, features_digest: str, gates: Sequence[
             )
 
 
-def require_declared_gates(declared: Sequence[GateSpec], judged: Sequence[Verdict], model: ModelVersion) -> None:
-    """Raise GateRefused if the declaration has a gate that the report did not judge, or judged by another bound."""
-    verdicts = {verdict.name: verdict for verdict in judged}
-    for gate in declared:
-        verdict = verdicts.get(gate.name)
-        if verdict is None or verdict.severity != gate.severity or gate.bound not in (None, verdict.bound):
-            seen = f"bound {verdict.bound}, {verdict.severity}" if verdict else "no such gate"
-            raise GateRefused(
-                f"{model.system} model {model.digest[:12]} is refused: {gate.name} is declared with bound "
-                f"{gate.bound}, {gate.severity}; its report knows {seen}. Remedy: materialise evaluation"
-            )
+def require_declared_terms(declared: Terms, judged: Terms, model: ModelVersion) -> None:
+    """Raise GateRefused unless a report judged by exactly the terms that are declared now."""
+    if declared == judged:
+        return
+    subject = f"{model.system} model {model.digest[:12]}"
+    if not judged:
+        raise GateRefused(
+            f"{subject} is refused: its report is of an earlier release and does not state its terms. "
+            "Remedy: materialise evaluation"
+        )
+    changed = differences(judged, declared)
+    more = f"; and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
+    raise GateRefused(
+        f"{subject} is refused: it was judged by other terms than are declared: {'; '.join(changed[:SHOWN])}{more}. "
+        f"Remedy: materialise {_first_stage(changed)} and what follows"
+    )
+
+
+def _first_stage(changed: Sequence[str]) -> str:
+    """Where to begin so that everything is made by the present terms."""
+    begins = {"dataset": "dataset", "features": "features", "model": "model", "code": "features"}
+    stages = [begins.get(key.partition(".")[0], "evaluation") for key in changed]
+    return min(stages, key=("dataset", "features", "model", "evaluation").index)

@@ -13,13 +13,13 @@ from mlops_assets.cli import app
 from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.evaluation.version import EvaluationReport
 from mlops_assets.model.version import ModelVersion
-from mlops_assets.registry import ledger as ledger_module
-from mlops_assets.registry.ledger import Ledger, moment
-from mlops_assets.registry.ledger_entry import Entry, Event
 from mlops_assets.registry.reconciliation import reconcile
 from mlops_assets.registry.rollback import roll_back
 from mlops_assets.registry.session import RegistrySession
 from mlops_assets.registry.version import RegisteredVersion
+from mlops_assets.storage import chain_writing
+from mlops_assets.storage.ledger import Ledger
+from mlops_assets.storage.ledger_entry import Entry, Event, moment
 from mlops_assets.storage.storage import Storage
 from mlops_assets_tests.platform import Platform, changed
 
@@ -34,7 +34,7 @@ def entry(what: Event, version: int, generation: int | None = None) -> Entry:
 def year(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> Ledger:
     """One event an hour: versions 1 and 2 promoted, 1 rolled back to; 3 only registered; then another system's."""
     hours = iter(range(100))
-    monkeypatch.setattr(ledger_module, "now", lambda: moment(START + timedelta(hours=next(hours))))
+    monkeypatch.setattr(chain_writing, "now", lambda: moment(START + timedelta(hours=next(hours))))
     ledger = Ledger(storage.records)
     happened: list[tuple[Event, int, int | None]] = [
         ("registered", 1, None),
@@ -82,7 +82,7 @@ def test_the_champion_of_a_moment_is_whose_generation_it_falls_into(
 
 
 def test_of_entries_at_one_moment_the_last_counts(storage: Storage, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(ledger_module, "now", lambda: moment(START))
+    monkeypatch.setattr(chain_writing, "now", lambda: moment(START))
     ledger = Ledger(storage.records)
     ledger.append(*(entry("promoted", version, version) for version in range(1, 12)))
     assert held(generation_at(ledger, "wine", moment(START))) == (11, 11)

@@ -21,13 +21,16 @@ from mlops_assets_tests.platform import Platform
 from mlops_assets_tests.wine import WINE
 
 EVERYTHING = [
+    "records",
     "registry",
     "ledger",
     "lineage",
+    "files",
     "artefact",
     "onnx",
     "intervals",
     "baselines",
+    "code",
     "report",
     "predictions",
     "dataset",
@@ -87,7 +90,7 @@ def test_one_changed_byte_in_each_stored_file_is_found_by_the_name_of_the_file(
     [outcome] = [one for one in home.storage.records.history(BatchOutcome, WINE) if one.original == "again.csv"]
     damage(Path(landed_path(home.storage, WINE, outcome.file)))
     told = wrong(session)
-    untouched = {"registry", "ledger", "lineage", "dataset", "features"}
+    untouched = {"records", "registry", "ledger", "lineage", "code", "dataset", "features"}
     assert set(told) == set(EVERYTHING) - untouched
     assert "not a skops file" in told["artefact"]
     assert "model.onnx has digest" in told["onnx"]
@@ -111,7 +114,9 @@ def test_a_changed_cell_of_the_dataset_is_found_by_batch_and_row(session: Regist
     assert f"row 7 of batch {batch[:12]} was changed (1 rows in all)" in told["dataset"]
     overwrite(path, forged)
     told = wrong(session)
-    assert "the rows of version 2 have digest" in told["dataset"], "a forged hash does not give the digest of the set"
+    assert "the rows of version 2 of the dataset of 'wine_quality' have digest" in told["dataset"], (
+        "a forged hash does not give the digest of the set"
+    )
 
 
 def test_lost_files_of_dataset_and_features_are_found_and_a_cleared_landing_zone_is_no_fault(
@@ -131,15 +136,10 @@ def test_lost_files_of_dataset_and_features_are_found_and_a_cleared_landing_zone
 @pytest.mark.parametrize(
     ("statement", "found"),
     [
-        ("UPDATE mlops_ledger SET reason = 'because' WHERE sequence = 3", {"ledger": "entry 3 (promoted"}),
+        ("UPDATE mlops_ledger SET reason = 'because' WHERE sequence = 10", {"ledger": "entry 10 (promoted"}),
         (
-            "DELETE FROM mlops_ledger WHERE sequence = 6",
-            {"ledger": "entry 6, whose hash the registry noted, is missing"},
-        ),
-        (
-            "UPDATE mlops_records SET body = json_set(body, '$.features_digest', 'f00') "
-            "WHERE stage = 'registered_version'",
-            {"lineage": "names features f00"},
+            "DELETE FROM mlops_ledger WHERE sequence >= 20",
+            {"ledger": "entry 20, whose hash the registry noted, is missing", "records": "The champion record"},
         ),
     ],
 )
@@ -153,6 +153,13 @@ def test_an_edited_row_of_the_database_is_found(
     assert all(part in told[name] for name, part in found.items())
 
 
+def test_a_record_of_the_version_that_does_not_follow_from_the_others_is_found(session: RegistrySession):
+    session.storage.records.append(session.version(2).model_copy(update={"features_digest": "f00"}))
+    told = wrong(session)
+    assert set(told) == {"lineage", "files", "onnx", "baselines", "code", "report", "features", "round_trip"}
+    assert all("features_digest f00" in text for text in told.values())
+
+
 def test_the_commands_exit_with_one_and_say_what_is_wrong(
     session: RegistrySession, home: Platform, monkeypatch: pytest.MonkeyPatch
 ):
@@ -162,7 +169,7 @@ def test_the_commands_exit_with_one_and_say_what_is_wrong(
     fine = shell.invoke(app, ["verify", WINE, "1", "--json"])
     assert (fine.exit_code, json.loads(fine.stdout)["ok"]) == (0, True)
     with home.storage.records.engine.begin() as connection:
-        connection.execute(sa.text("UPDATE mlops_ledger SET actor = 'nobody' WHERE sequence = 2"))
+        connection.execute(sa.text("UPDATE mlops_ledger SET actor = 'nobody' WHERE sequence = 9"))
     told = shell.invoke(app, ["verify", WINE, "--json"])
     story = json.loads(told.stdout)
     assert (told.exit_code, story["version"], story["ok"]) == (1, 2, False)
@@ -171,7 +178,7 @@ def test_the_commands_exit_with_one_and_say_what_is_wrong(
     assert chains.exit_code == 1
     story = json.loads(chains.stdout)
     assert story["anchored"] is True
-    assert "entry 2 (verdict" in story["chains"][0]["broken"]
+    assert "entry 9 (verdict" in story["chains"][0]["broken"]
     assert shell.invoke(app, ["ledger", "verify", "nobody"]).exit_code == 1
 
 

@@ -75,6 +75,18 @@ def test_the_code_version_follows_what_decides_the_model(mixed):
     assert code_version(mixed().spec.model_copy(update={"description": "other words"})) == version
 
 
+def test_the_code_version_follows_a_module_that_an_own_transformer_imports(mixed, tmp_path, monkeypatch):
+    (tmp_path / "squaring.py").write_text("from powers import POWER\n\nclass Squares: ...\n")
+    powers = tmp_path / "powers.py"
+    powers.write_text("POWER = 2\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    spec = mixed(transformer="squaring.Squares").spec
+    version = code_version(spec)
+    assert version != code_version(mixed().spec)
+    powers.write_text("POWER = 3\n")
+    assert code_version(spec) != version
+
+
 def test_the_commit_of_the_owner_is_not_that_of_the_platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A declaration and its code in a repository of their own; a library that git does not keep has none."""
     from mlops_assets.declaration.reading import SHIPPED, find_system

@@ -1,5 +1,6 @@
 """The life of a version: rollback, approval, refusal, archive, each in the ledger and followed by the aliases."""
 
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -7,16 +8,17 @@ import pytest
 from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import GateRefused, StorageError
 from mlops_assets.registry.aliases import Aliases, due
+from mlops_assets.registry.anchor import noted
 from mlops_assets.registry.approval import approve, decline
 from mlops_assets.registry.archive import archive
-from mlops_assets.registry.hash_chain import verify
-from mlops_assets.registry.ledger_entry import Event
 from mlops_assets.registry.rollback import roll_back
 from mlops_assets.registry.session import RegistrySession
 from mlops_assets.registry.version import ChampionDecision
 from mlops_assets.resources.instance import opened_instance
 from mlops_assets.resources.model_registry import ARCHIVED_TAG
 from mlops_assets.settings import Settings
+from mlops_assets.storage.hash_chain import verify
+from mlops_assets.storage.ledger_entry import Event
 from mlops_assets_tests.platform import Platform, changed, checks
 from mlops_assets_tests.wine import WINE
 
@@ -30,7 +32,7 @@ def aliases(session: RegistrySession) -> dict[str, int]:
 
 def events(session: RegistrySession) -> list[tuple[Event, int | None, str]]:
     entries = session.ledger.entries(session.system)
-    assert verify(session.system, entries, session.registry.noted()).ok
+    assert verify(session.system, session.ledger.chain(session.system), noted(session.registry, session.storage)).ok
     return [(entry.event, entry.version, entry.actor) for entry in entries]
 
 
@@ -82,7 +84,7 @@ def test_a_rollback_puts_the_previous_champion_back_and_keeps_the_other_away(
 def test_a_version_whose_artefact_was_changed_is_not_rolled_back_to(session: RegistrySession):
     stored = artefact_of(session, 1)
     stored.write_bytes(artefact_of(session, 2).read_bytes())
-    with pytest.raises(StorageError, match=r"version 1 holds the artefact .{12}, registered was"):
+    with pytest.raises(StorageError, match=r"version 1 is not what was registered: model/model.skops was changed"):
         roll_back(session, "why")
     assert events(session)[-1] == ("refused", 1, "ada")
     assert aliases(session)["champion"] == 2
@@ -182,6 +184,7 @@ def test_the_standing_tells_of_the_champion_that_a_person_put_back(
     from mlops_assets.cli import app
 
     (home.folder / "lake").mkdir(exist_ok=True)
+    monkeypatch.setattr(import_module("mlops_assets.cli.app"), "find_system", lambda *_: session.spec)
     monkeypatch.setenv("MLOPS_DATABASE_URL", session.storage.database_url)
     monkeypatch.setenv("DAGSTER_HOME", str(home.folder))
     monkeypatch.setenv("MLOPS_ACTOR", "grace")

@@ -18,6 +18,7 @@ from mlops_assets.registry.provenance import features_of, model_of
 from mlops_assets.registry.rollback import roll_back
 from mlops_assets.registry.session import RegistrySession
 from mlops_assets.registry.version_comparison import VersionComparison, compare_versions
+from mlops_assets.resources.model_registry import LoggedModel
 from mlops_assets_tests.platform import Platform
 
 
@@ -36,7 +37,8 @@ def test_every_version_is_listed_with_its_evidence(session: RegistrySession):
     assert first.value is not None
     assert first.interval is not None
     assert first.interval[0] <= first.value <= first.interval[1]
-    assert set(first.gates) == {"passed"}
+    assert first.gates.keys() == {"passed", "not evaluated"}
+    assert first.gates["not evaluated"] == 1, "there was no champion to compare bounds with"
     assert first.dataset_version is not None
     assert second.dataset_version is not None
     assert first.dataset_version < second.dataset_version
@@ -46,7 +48,7 @@ def test_the_state_follows_the_life_of_a_version(session: RegistrySession):
     roll_back(session, "complaints")
     assert states(session) == [(1, "champion", ["champion"]), (2, "previous", ["previous"])]
     version = session.version(2)
-    session.registry.register(version.model_uri, "", {"mlops.report_digest": "by hand"}, "")
+    session.registry.register(LoggedModel(version.model_uri, "", {"mlops.report_digest": "by hand"}))
     assert states(session)[-1] == (3, "foreign", [])
     session.tracking.client.delete_model_version(session.system, "3")
     session.ledger.append(session.entry("requested", "somebody must look", version))

@@ -49,7 +49,7 @@ def test_each_asset_alone(failed: Platform, unreachable: SystemSpec):
     result = failed.run(unreachable, "registered_version")
     assert "log_loss_at_most failed" in failure(result, STEP)
     result = failed.run(unreachable, "champion")
-    assert "is refused: log_loss_at_most is declared" in failure(result, "wine_quality__champion")
+    assert "evaluation.gates.log_loss_at_most.at_most was 0.5, is 0.0001" in failure(result, "wine_quality__champion")
     assert_champion_stands(failed, unreachable)
 
 
@@ -86,7 +86,7 @@ def test_the_command_line(waiting: RegistrySession):
     gates = [{"metric": "log_loss", "at_most": 0.0001}]
     tightened = changed(waiting.spec, evaluation={"gates": gates})
     strict = RegistrySession(tightened, waiting.storage, waiting.tracking, "ada")
-    with pytest.raises(GateRefused, match=r"log_loss_at_most is declared with bound 0\.0001"):
+    with pytest.raises(GateRefused, match=r"log_loss_at_most\.at_most was 0\.5, is 0\.0001"):
         approve(strict, 3, "please", override=True)
     assert waiting.registry.champion() == 2
 
@@ -112,7 +112,7 @@ def test_an_edited_report(waiting: RegistrySession):
     edited = json.loads(file.read_text())
     edited["metrics"][0]["value"] = 1.0
     file.write_text(json.dumps(edited, sort_keys=True, indent=1, ensure_ascii=False))
-    with pytest.raises(StorageError, match="it was changed"):
+    with pytest.raises(StorageError, match=r"report\.json was changed"):
         approve(waiting, 3, "please", override=True)
     assert waiting.registry.champion() == 2
     assert waiting.ledger.entries(waiting.system)[-1].event == "refused"
@@ -124,11 +124,11 @@ def test_the_report_of_another_version_copied_in(waiting: RegistrySession):
     assert own and other
     home = _home(waiting)
     report_file(home, own).write_bytes(report_file(home, other).read_bytes())
-    with pytest.raises(StorageError, match="it was changed"):
+    with pytest.raises(StorageError, match=r"report\.json was changed"):
         approve(waiting, 3, "please", override=True)
     # And with a record that says so: the report is about another model.
     records.append(own.model_copy(update={"digest": other.digest, "report_uri": other.report_uri}))
-    with pytest.raises(GateRefused, match=r"its report is about model|carries report"):
+    with pytest.raises((GateRefused, StorageError), match=r"its report is about model|report\.json was changed"):
         approve(waiting, 3, "please", override=True)
     assert waiting.registry.champion() == 2
 
@@ -146,7 +146,7 @@ def test_a_rollback_to_an_edited_report(session: RegistrySession, home: Platform
     assert record
     file = report_file(home, record)
     file.write_text(file.read_text().replace('"passed"', '"passed" ', 1))
-    with pytest.raises(StorageError, match="it was changed"):
+    with pytest.raises(StorageError, match=r"report\.json was changed"):
         roll_back(session, "please")
     assert session.registry.champion() == 2
 
