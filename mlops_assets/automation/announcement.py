@@ -6,9 +6,9 @@ import dagster as dg
 
 from mlops_assets.asset import asset_key
 from mlops_assets.declaration.spec import SystemSpec
-from mlops_assets.registry.ledger_entry import Entry
 from mlops_assets.resources.instance import opened_instance, prepare_instance
 from mlops_assets.settings import Settings
+from mlops_assets.storage.ledger_entry import Entry
 
 STAGE = "champion"
 logger = logging.getLogger("mlops_assets.announcement")
@@ -40,7 +40,7 @@ def materialization(spec: SystemSpec, entry: Entry) -> dg.AssetMaterialization:
     }
     return dg.AssetMaterialization(
         asset_key=asset_key(spec, STAGE),
-        description=f"{entry.event} by {entry.actor}, outside a run",
+        description=f"{entry.event} by {entry.by}, outside a run",
         metadata={name: value for name, value in shown.items() if value is not None},
         tags={
             "dagster/data_version": _data_version(spec, entry),

@@ -4,7 +4,10 @@ Dagster's own ``dagster-daemon`` is the same program, which logs in its own form
 """
 
 import os
+import signal
 import sys
+import threading
+import time
 from pathlib import Path
 
 from dagster._daemon.cli import cli
@@ -12,6 +15,10 @@ from dagster._daemon.cli import cli
 from mlops_assets.logs.configuration import configure_logging
 from mlops_assets.resources.instance import prepare_instance
 from mlops_assets.settings import Settings
+
+BESIDE = "--beside"
+"""Option before ``run``: the number of the process that started the daemon, and without which it does not go on."""
+LOOK, PATIENCE = 1, 30
 
 
 def run_daemon(settings: Settings, workspace: Path | None = None) -> None:
@@ -21,6 +28,23 @@ def run_daemon(settings: Settings, workspace: Path | None = None) -> None:
     cli(["run", *code], standalone_mode=False)
 
 
-if __name__ == "__main__":
+def main(arguments: list[str]) -> None:
+    """Dagster's own command, with :data:`BESIDE`."""
+    if arguments[:1] == [BESIDE]:
+        threading.Thread(target=_end_with, args=(int(arguments[1]),), daemon=True).start()
+        arguments = arguments[2:]
     configure_logging(Settings())
-    cli(sys.argv[1:])
+    cli(arguments)
+
+
+def _end_with(parent: int) -> None:
+    """End as on Ctrl-C when ``parent`` has ended, however that was; then whatever the daemon does."""
+    while os.getppid() == parent:
+        time.sleep(LOOK)
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(PATIENCE)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -3,6 +3,7 @@
 import logging
 import time
 from dataclasses import dataclass
+from datetime import datetime
 
 import dagster as dg
 from dagster._core.storage.dagster_run import RunRecord
@@ -14,6 +15,10 @@ from mlops_assets.resources.tracking import MlflowTracking
 LAUNCHER_TAG = "mlops/launcher"
 """Run tag: the command that started the run, which the run does not outlive."""
 STATUSES = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+BROKEN_OFF = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+CLOSED_UNTIL = "mlops/mlflow runs closed until"
+"""Cursor: when the last run was broken off whose MLflow runs are known to be closed."""
+EPOCH = "1970-01-01T00:00:00+00:00"
 logger = logging.getLogger("mlops_assets.dead_runs")
 
 
@@ -32,10 +37,30 @@ class DeadRun:
 
 
 def end_dead_runs(instance: dg.DagsterInstance, tracking: MlflowTracking) -> list[DeadRun]:
-    """Mark every run as failed whose process is gone, and its MLflow runs; that frees their systems' queues."""
+    """Mark every run as failed whose process is gone, and its MLflow runs; that frees their systems' queues.
+
+    A run that was interrupted may end in Dagster and be killed before it ends in MLflow: those are closed too.
+    """
     records = instance.get_run_records(dg.RunsFilter(statuses=STATUSES))
     causes = [(record, _cause_of_death(instance, record)) for record in records]
-    return [_ended(instance, tracking, record, cause) for record, cause in causes if cause]
+    dead = [_ended(instance, tracking, record, cause) for record, cause in causes if cause]
+    _close_new_mlflow_runs(instance, tracking)
+    return dead
+
+
+def _close_new_mlflow_runs(instance: dg.DagsterInstance, tracking: MlflowTracking) -> None:
+    """Ask MLflow, whose import takes seconds, only when a run was broken off since it was last asked."""
+    until = instance.run_storage.get_cursor_values({CLOSED_UNTIL}).get(CLOSED_UNTIL, EPOCH)
+    since = dg.RunsFilter(statuses=BROKEN_OFF, updated_after=datetime.fromisoformat(until))
+    newest = instance.get_run_records(since, limit=1, order_by="update_timestamp")
+    if not newest:
+        return
+    try:
+        close_mlflow_runs(instance, tracking)
+    except Exception as error:  # the queue is free all the same, and MLflow is asked again the next time
+        logger.warning("MLflow cannot be asked for runs that were broken off: %s", error)
+        return
+    instance.run_storage.set_cursor_values({CLOSED_UNTIL: newest[0].update_timestamp.isoformat()})
 
 
 def close_mlflow_runs(instance: dg.DagsterInstance, tracking: MlflowTracking) -> int:
@@ -86,7 +111,7 @@ def _ended(instance: dg.DagsterInstance, tracking: MlflowTracking, record: RunRe
 
 
 def _mlflow_ended(tracking: MlflowTracking, run_id: str) -> str:
-    """The queue must become free also where MLflow is out of reach; then ``mlops doctor`` closes them later."""
+    """The queue must become free also where MLflow is out of reach; a later look closes them."""
     try:
         return f"Its MLflow runs, {tracking.fail_run(run_id)}, are marked as failed"
     except Exception as error:

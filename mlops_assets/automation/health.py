@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from mlops_assets.automation.dead_runs import close_mlflow_runs, end_dead_runs
 from mlops_assets.declaration.base import EXTRAS
+from mlops_assets.declaration.environments import differing
 from mlops_assets.declaration.reading import SHIPPED, declared_systems, read_declaration
 from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import MissingExtra, MlopsError
+from mlops_assets.evaluation.gates_elsewhere import looser_than_elsewhere
 from mlops_assets.preflight import check_code
 from mlops_assets.resources.instance import instance_file, opened_instance
 from mlops_assets.resources.redaction import redacted
@@ -128,7 +130,16 @@ def examine_declarations(settings: Settings) -> Iterator[HealthFinding]:
 
 def _code(spec: SystemSpec) -> str:
     check_code(spec)
-    return "declaration, functions and estimator are as they should be"
+    return " ".join(["declaration, functions and estimator are as they should be.", *_environment(spec)])
+
+
+def _environment(spec: SystemSpec) -> Iterator[str]:
+    """What holds where this is, where the declaration differs by environment."""
+    if spec.environments:
+        own = "; ".join(differing(spec.environments.get(spec.environment, {})))
+        yield f"In {spec.environment}: {own or 'as everywhere'}."
+    if looser := "; ".join(map(str, looser_than_elsewhere(spec))):
+        yield f"Less is asked than elsewhere: {looser}."
 
 
 def _extras() -> HealthFinding:

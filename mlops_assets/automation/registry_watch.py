@@ -63,7 +63,7 @@ def _unseen(context: dg.SensorEvaluationContext, session: RegistrySession) -> li
 
 
 def _approvals(session: RegistrySession) -> list[str]:
-    """Carry out, or refuse, what people have approved by tag since; the tag is taken off either way."""
+    """Carry out, or refuse, what was approved by tag since, in the name that the tag claims; it is taken off."""
     answers = []
     for version in session.registry.versions():
         if (who := version.tags.get(APPROVED_TAG)) is None:
@@ -76,7 +76,7 @@ def _approvals(session: RegistrySession) -> list[str]:
 
 def _approved(session: RegistrySession, number: int, who: str, reason: str) -> str:
     try:
-        approve(replace(session, actor=who), number, reason)
+        approve(replace(session, actor=who, door="MLflow tag"), number, reason)
     except MlopsError as error:  # said to the person where they asked, and kept in the ledger
         session.registry.tag(number, REFUSED_TAG, redacted(str(error))[:5000])
         return f"The approval of version {number} by {who} is refused: {error}."

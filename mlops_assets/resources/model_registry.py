@@ -1,5 +1,7 @@
 """The model registry: MLflow's registered models, their versions, aliases and tags."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlops_assets.errors import TrackingError
@@ -21,6 +23,18 @@ LEDGER_TAG = "mlops.ledger"
 """On the registered model: number and hash of the last ledger entry that its aliases follow."""
 
 
+@dataclass(frozen=True)
+class LoggedModel:
+    """What becomes a version."""
+
+    uri: str
+    """``models:/m-…``."""
+    run_id: str
+    """MLflow run that logged it."""
+    tags: dict[str, str]
+    description: str = ""
+
+
 class Registry:
     """Registered versions of one system; the registered model carries the system's name."""
 
@@ -28,31 +42,30 @@ class Registry:
         self._client = client
         self.system = system
 
-    def register(self, model_uri: str, mlflow_run_id: str, tags: dict[str, str], description: str) -> int:
-        """The version that carries this report; made if there is none yet, so registering twice is registering once."""
-        existing = self.version_of_report(tags[REPORT_TAG])
+    def register(self, model: LoggedModel, taken: Collection[int] = ()) -> int:
+        """The version that carries this report; made if there is none yet, so registering twice is registering once.
+
+        It has none of the numbers ``taken``, which once named other versions: MLflow gives the number of the newest
+        version again when that was deleted.
+        """
+        digest = model.tags[REPORT_TAG]
+        existing = self.version_of_report(digest, taken)
         if existing is not None:
             return int(existing.version)
         self._ensure_model()
-        made = self._client.create_model_version(
-            self.system,
-            model_uri,
-            run_id=mlflow_run_id,
-            tags=tags,
-            description=description,
-            model_id=model_uri.rpartition("/")[2],  # a tracking server takes a logged model only with its id
-        )
-        first = self.version_of_report(tags[REPORT_TAG])
+        made = self._make(model, taken)
+        first = self.version_of_report(digest, taken)
         if first is None or first.version == made.version:
             return int(made.version)
         self._client.delete_model_version(self.system, made.version)  # another run was registering it meanwhile
         return int(first.version)
 
-    def version_of_report(self, digest: str) -> "MlflowVersion | None":
-        """The first version whose report has this digest, or None."""
+    def version_of_report(self, digest: str, taken: Collection[int] = ()) -> "MlflowVersion | None":
+        """The first version whose report has this digest, or None; numbers ``taken`` by other reports do not count."""
         query = f"name = '{self.system}' and tags.`{REPORT_TAG}` = '{digest}'"
-        carriers = self._client.search_model_versions(query)
-        return min(carriers, key=lambda version: int(version.version), default=None)
+        carriers = {int(version.version): version for version in self._client.search_model_versions(query)}
+        number = min(carriers.keys() - set(taken), default=None)
+        return None if number is None else carriers[number]
 
     def version(self, number: int) -> "MlflowVersion":
         """One version.
@@ -100,6 +113,7 @@ class Registry:
 
     def note(self, sequence: int, digest: str) -> None:
         """Write down outside the ledger how far it reached, and its hash there."""
+        self._ensure_model()
         self._client.set_registered_model_tag(self.system, LEDGER_TAG, f"{sequence}:{digest}")
 
     def noted(self) -> tuple[int, str] | None:
@@ -116,6 +130,24 @@ class Registry:
         if key in self.version(version).tags:
             self._client.delete_model_version_tag(self.system, str(version), key)
 
+    def _make(self, model: LoggedModel, taken: Collection[int]) -> "MlflowVersion":
+        passed_over = []
+        while True:
+            made = self._client.create_model_version(
+                self.system,
+                model.uri,
+                run_id=model.run_id,
+                tags=model.tags,
+                description=model.description,
+                model_id=model.uri.rpartition("/")[2],  # a tracking server takes a logged model only with its id
+            )
+            if int(made.version) not in taken:
+                break
+            passed_over.append(made)  # kept until the next has its number
+        for version in passed_over:
+            self._client.delete_model_version(self.system, version.version)
+        return made
+
     def _described(self) -> tuple[dict[str, str], dict[str, str]]:
         from mlflow.exceptions import MlflowException
 
@@ -130,6 +162,8 @@ class Registry:
     def _ensure_model(self) -> None:
         from mlflow.exceptions import MlflowException
 
+        if self._described() != ({}, {}):
+            return
         try:
             self._client.create_registered_model(self.system)
         except MlflowException as error:

@@ -5,13 +5,14 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 HIDDEN = "***"
 SHORTEST = 6
 """A secret of fewer characters is hidden only where a URL shows it: as a word it would blank ordinary text."""
 
 _PASSWORD = re.compile(r"([A-Za-z][\w+.-]*://[^\s:/@'\"]*):(?!\d+/)[^\s'\"]*@(?=[\w.\[%/-])")
+_LOGIN = re.compile(r"[A-Za-z][\w+.-]*://[^\s:/@'\"]*:(?!\d+(?:/|$))(.+@)")
 _SIGNATURE = re.compile(
     r"(?i)([?&;][\w.-]*(?:sig|signature|token|passw(?:or)?d|secret|credential|key)[\w.-]*=)[^&\s'\"]+"
 )
@@ -74,9 +75,15 @@ def _redact_texts(error: BaseException) -> None:
 
 
 def _known() -> set[str]:
-    """Every secret that the environment holds, as it stands there and decoded."""
+    """Every secret that the environment holds, in each form in which texts have it."""
     secrets = {secret for name, value in os.environ.items() for secret in _secrets(name, value)}
-    return {secret for secret in secrets if len(secret) >= SHORTEST}
+    return {form for secret in secrets if len(secret) >= SHORTEST for form in _forms(secret)}
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """As it is; as an address has it; as Python and JSON quote it."""
+    yield from (secret, quote(secret), quote(secret, safe=""), quote_plus(secret))
+    yield from (repr(secret)[1:-1], json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
 
 
 def _secrets(name: str, value: str) -> Iterator[str]:
@@ -85,11 +92,11 @@ def _secrets(name: str, value: str) -> Iterator[str]:
     elif name == "MLOPS_UI_TOKENS":
         yield from _tokens(value)
     elif name == "MLOPS_WEBHOOK_URL":  # whoever knows the address may post to it
-        yield from (value, urlsplit(value).path.strip("/"), urlsplit(value).query)
+        address, _, query = value.partition("?")
+        yield from (value, address.partition("://")[2].partition("/")[2].strip("/"), query)
     elif _SECRET_NAME.search(name) and not _NO_SECRET.search(name):
         yield value
-    if "://" in value and "@" in value and (password := _password(urlsplit(value))):
-        yield from (password, unquote(password))
+    yield from _url_secrets(value)
 
 
 def _option_secrets(value: str) -> Iterator[str]:
@@ -100,6 +107,7 @@ def _option_secrets(value: str) -> Iterator[str]:
         return
     if isinstance(options, dict):
         yield from (str(secret) for name, secret in options.items() if _SECRET_NAME.search(name))
+        yield from (secret for option in options.values() for secret in _url_secrets(str(option)))
 
 
 def _tokens(value: str) -> Iterator[str]:
@@ -110,8 +118,11 @@ def _tokens(value: str) -> Iterator[str]:
     yield from map(str, tokens.values()) if isinstance(tokens, dict) else (value,)
 
 
-def _password(url: SplitResult) -> str | None:
-    try:
-        return url.password
-    except ValueError:
-        return None
+def _url_secrets(url: str) -> Iterator[str]:
+    """Its password, also one that makes it no URL (``[``, ``/``, ``@``), and the secrets among its parameters."""
+    if login := _LOGIN.match(url):
+        for at in re.finditer("@", login[1]):  # which of them ends the password, the address alone does not say
+            yield from (login[1][: at.start()], unquote(login[1][: at.start()]))
+    address, _, query = url.partition("?")
+    if "://" in address:
+        yield from (value for name, value in parse_qsl(query) if _SECRET_NAME.search(name))

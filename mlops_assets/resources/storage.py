@@ -6,6 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from mlops_assets.settings import Settings
+from mlops_assets.storage.object_stores import make_folder
 from mlops_assets.storage.storage import Storage
 
 
@@ -25,5 +26,5 @@ class StorageResource(dg.ConfigurableResource):
         storage = Storage(
             root=self.root, database_url=self.database_url, options=json.loads(self.options or "{}"), limits=limits
         )
-        storage.filesystem.makedirs(storage.root, exist_ok=True)
+        make_folder(storage.filesystem, storage.root)
         return storage

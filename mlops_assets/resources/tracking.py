@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field
@@ -65,9 +65,7 @@ class MlflowTracking(dg.ConfigurableResource):
         """
         try:
             if _is_server(self.tracking_uri):
-                import requests
-
-                requests.get(f"{self.tracking_uri.rstrip('/')}/health", timeout=10).raise_for_status()
+                _ask_health(signed_in(self.tracking_uri))
             else:
                 self.client.search_experiments(max_results=1)
         except Exception as error:
@@ -206,6 +204,15 @@ def signed_in(uri: str) -> str:
     if user is not None:
         os.environ.update(MLFLOW_TRACKING_USERNAME=user, MLFLOW_TRACKING_PASSWORD=password or "")
     return clean
+
+
+def _ask_health(uri: str) -> None:
+    """With the login, token and certificates that MLflow itself would use."""
+    from mlflow.utils.credentials import get_default_host_creds
+    from mlflow.utils.rest_utils import http_request
+
+    answer: Any = http_request(get_default_host_creds(uri), "/health", "GET", timeout=10, max_retries=0)
+    answer.raise_for_status()
 
 
 def _is_server(uri: str) -> bool:

@@ -155,7 +155,7 @@ def is_public(address: str) -> bool:
         [True, False, False, False]
     """
     parsed = _unwrapped(ip_address(address.partition("%")[0]))
-    if isinstance(parsed, IPv6Address) and parsed in _TUNNELLED:
+    if isinstance(parsed, IPv6Address) and (parsed in _TUNNELLED or parsed.is_site_local):
         return False
     return parsed.is_global and not (parsed.is_multicast or parsed.is_reserved or parsed.is_unspecified)
 

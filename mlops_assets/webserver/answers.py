@@ -50,6 +50,11 @@ async def login_page(send: Send, action: str) -> None:
     await _answer(send, 401, PAGE.format(action=action).encode(), [(b"content-type", b"text/html; charset=utf-8")])
 
 
+async def page(send: Send, html: str, status: int) -> None:
+    """Show a page of our own."""
+    await _answer(send, status, html.encode(), [(b"content-type", b"text/html; charset=utf-8")])
+
+
 async def session_cookie(send: Send, session: str, secure: bool) -> None:
     """Give the browser its session, and lead it to the UI."""
     cookie = f"{COOKIE}={session}; Path=/; HttpOnly; SameSite=Strict; Max-Age={SESSION_SECONDS}"

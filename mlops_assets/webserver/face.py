@@ -21,9 +21,12 @@ from dagster_shared.ipc import get_ipc_shutdown_pipe, open_ipc_subprocess, send_
 from dagster_webserver.app import create_app_from_workspace_process_context
 from dagster_webserver.version import __version__
 
+from mlops_assets.automation.attribution import attributing_instance
+from mlops_assets.automation.daemon import BESIDE
 from mlops_assets.errors import MlopsError
 from mlops_assets.resources.instance import prepare_instance
 from mlops_assets.settings import Settings
+from mlops_assets.webserver.decisions import DecisionDesk
 from mlops_assets.webserver.guard import Guard
 from mlops_assets.webserver.identity import Doorkeeper
 
@@ -52,11 +55,11 @@ def serve(settings: Settings, doors: Doors) -> None:
         MlopsError: if others could reach it unasked, or if it or the daemon ends by itself.
     """
     doorkeeper = Doorkeeper.of(settings, doors.host)
-    os.environ["DAGSTER_HOME"] = str(prepare_instance(settings))
+    home = os.environ["DAGSTER_HOME"] = str(prepare_instance(settings))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
-        with dg.DagsterInstance.get() as instance, _code_servers(instance, doors) as workspace:
+        with attributing_instance(home) as instance, _code_servers(instance, doors) as workspace:
             instance.optimize_for_webserver(STATEMENT_MS, RECYCLE_SECONDS, OVERFLOW)
             with _webserver(settings, doors, doorkeeper, instance, workspace) as server:
                 _run(server, workspace if doors.daemon else None)
@@ -92,7 +95,8 @@ def _webserver(
     target = WorkspaceFileTarget([workspace])
     with WorkspaceProcessContext(instance, target, version=__version__, code_server_log_level="warning") as context:
         app = create_app_from_workspace_process_context(context, live_data_poll_rate=POLL_MS)
-        guard = Guard(app, doorkeeper, {host.lower() for host in settings.ui_allowed_hosts})
+        hosts = {host.lower() for host in settings.ui_allowed_hosts}
+        guard = Guard(app, doorkeeper, hosts, DecisionDesk(settings))
         # Who asks is the peer of the connection: uvicorn would believe X-Forwarded-For of anyone on this machine.
         config = uvicorn.Config(
             guard,
@@ -130,7 +134,8 @@ def _listen(server: uvicorn.Server) -> None:
 def _daemon(workspace: str, server: uvicorn.Server) -> Iterator["subprocess.Popen[bytes]"]:
     """The daemon beside the webserver: one ends with the other."""
     reading, writing = get_ipc_shutdown_pipe()
-    command = [sys.executable, "-m", "mlops_assets.automation.daemon", "run", "--workspace", workspace]
+    program = [sys.executable, "-m", "mlops_assets.automation.daemon", BESIDE, str(os.getpid())]
+    command = [*program, "run", "--workspace", workspace]
     daemon = open_ipc_subprocess([*command, "--shutdown-pipe", str(reading)], pass_fds=[reading])
 
     def follow() -> None:

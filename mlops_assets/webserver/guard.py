@@ -1,5 +1,6 @@
 """The guard: an ASGI application before Dagster's own, which lets through what comes from our pages and is allowed."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
@@ -7,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl, urlencode
 
-from mlops_assets.webserver.answers import login_page, refusal, secured, session_cookie
+from mlops_assets.automation.attribution import PERSON_HEADER
+from mlops_assets.webserver.answers import login_page, page, refusal, secured, session_cookie
 from mlops_assets.webserver.body import replayed, whole_body
+from mlops_assets.webserver.decisions import DecisionDesk
 from mlops_assets.webserver.headers import Headers, Refused, require_allowed_host, require_same_origin
 from mlops_assets.webserver.identity import Doorkeeper, Person
 from mlops_assets.webserver.operations import Request, Unreadable, read
@@ -23,7 +26,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-GRAPHQL, LOGIN, ALIVE = "/graphql", "/mlops-login", "/server_info"
+GRAPHQL, LOGIN, DECISIONS, ALIVE = "/graphql", "/mlops-login", "/mlops-decisions", "/server_info"
 REPORTS = ("/report_asset_materialization/", "/report_asset_check/", "/report_asset_observation/")
 """Where Dagster takes events by plain POST."""
 
@@ -39,6 +42,8 @@ class Guard:
     doorkeeper: Doorkeeper
     hosts: Collection[str] = ()
     """Names under which browsers may come, beside localhost."""
+    desk: DecisionDesk | None = None
+    """Where people decide over versions."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -55,6 +60,9 @@ class Guard:
                 self._require_ours(headers, navigation=reads)
                 if scope["path"] == LOGIN:
                     await self._log_in(scope, receive, send)
+                    return
+                if scope["path"] == DECISIONS and self.desk is not None:
+                    await self._decide(self.desk, scope, receive, send)
                     return
                 scope, receive = await self._admitted(scope, receive, headers)
         except Refused as refused:
@@ -91,6 +99,7 @@ class Guard:
     async def _admitted(self, scope: Scope, receive: Receive, headers: Headers) -> tuple[Scope, Receive]:
         """The request as Dagster gets it."""
         person, path = self._person(scope, headers), scope["path"]
+        scope = _named(scope, person)
         if scope["method"] in ("GET", "HEAD"):
             return (_read_only(scope) if path == GRAPHQL else scope), receive
         if scope["method"] != "POST" or not (path == GRAPHQL or path.startswith(REPORTS)):
@@ -113,6 +122,22 @@ class Guard:
                 _forbid(person, call.name, needed)
         names = ", ".join(call.name for call in request.calls)
         logger.info("%s (%s) calls %s", person.name, person.role, names)
+
+    async def _decide(self, desk: DecisionDesk, scope: Scope, receive: Receive, send: Send) -> None:
+        person, status, answer = self._person(scope, Headers(scope["headers"])), 200, ""
+        if scope["method"] == "POST":
+            if not allows(person.role, "promoter"):
+                _forbid(person, DECISIONS, "promoter")
+            form = dict(parse_qsl((await whole_body(receive)).decode("utf-8", "replace"), keep_blank_values=True))
+            logger.info("%s (%s) decides: %s %s", person.name, person.role, form.get("action"), form.get("system"))
+            try:
+                answer = await asyncio.to_thread(desk.decide, person, form)
+            except Refused as refused:
+                status, answer = refused.status, refused.reason
+                logger.warning("%s (%s) is refused: %s", person.name, person.role, answer)
+        elif scope["method"] not in ("GET", "HEAD"):
+            raise Refused(405, f"{scope['method']} {DECISIONS!r} is nothing that the webserver does")
+        await page(send, await asyncio.to_thread(desk.page, person, answer), status)
 
     async def _log_in(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
@@ -147,6 +172,12 @@ def _read_only(scope: Scope) -> Scope:
     if request.kind != "query":
         raise Refused(405, f"a {request.kind} by GET. Remedy: POST")
     return {**scope, "query_string": urlencode(request.parameters).encode("latin-1")}
+
+
+def _named(scope: Scope, person: Person) -> Scope:
+    """The same request under the name of the person, and under no other that a client has sent."""
+    name = (PERSON_HEADER.encode(), person.name.encode("latin-1", "replace"))
+    return {**scope, "headers": [*(header for header in scope["headers"] if header[0].lower() != name[0]), name]}
 
 
 def _forbid(person: Person, what: str, needed: str) -> NoReturn:

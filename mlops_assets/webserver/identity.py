@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from mlops_assets.errors import MlopsError
+from mlops_assets.registry.authority import Door
 from mlops_assets.settings import Network, Settings, UiRole
 from mlops_assets.webserver.headers import Headers
 from mlops_assets.webserver.roles import highest
@@ -23,6 +24,10 @@ class Person:
 
     name: str
     role: UiRole
+    door: Door = "webserver"
+    """What shows who it is."""
+    groups: frozenset[str] = frozenset()
+    """As the proxy names them."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,8 @@ class Doorkeeper:
     identity_header: str
     groups_header: str
     roles: Mapping[UiRole, tuple[str, ...]]
+    owner: str
+    """Whoever runs the server: everybody's name where nobody is asked."""
 
     @classmethod
     def of(cls, settings: Settings, host: str) -> "Doorkeeper":
@@ -62,7 +69,14 @@ class Doorkeeper:
                 'MLOPS_UI_PROXIES without MLOPS_UI_ROLES lets nobody in. Remedy: MLOPS_UI_ROLES=\'{"viewer": ["*"]}\''
             )
         roles: dict[UiRole, tuple[str, ...]] = {role: tuple(names) for role, names in settings.ui_roles.items()}
-        return cls(tokens, tuple(settings.ui_proxies), settings.ui_identity_header, settings.ui_groups_header, roles)
+        return cls(
+            tokens,
+            tuple(settings.ui_proxies),
+            settings.ui_identity_header,
+            settings.ui_groups_header,
+            roles,
+            settings.who,
+        )
 
     @property
     def is_open(self) -> bool:
@@ -72,7 +86,7 @@ class Doorkeeper:
     def person(self, headers: Headers, peer: str) -> Person | None:
         """Who asks, or None where nothing proves it."""
         if self.is_open:
-            return Person("local", "admin")
+            return Person(self.owner, "admin", "open webserver")
         return self._by_token(headers) or self._by_session(headers) or self._by_proxy(headers, peer)
 
     def session(self, token: str) -> str | None:
@@ -92,7 +106,7 @@ class Doorkeeper:
     def _by_token(self, headers: Headers) -> Person | None:
         scheme, _, token = headers.single("authorization").partition(" ")
         role = self._role_of(token.strip()) if scheme.lower() == "bearer" else None
-        return Person(f"token {role}", role) if role else None
+        return Person(f"token {role}", role, "token") if role else None
 
     def _by_session(self, headers: Headers) -> Person | None:
         for cookie in headers.cookies(COOKIE):
@@ -102,7 +116,7 @@ class Doorkeeper:
             if role is None or not hmac.compare_digest(self._seal(role, until).encode(), seal.encode()):
                 continue
             if time.time() < int(until):
-                return Person(f"token {role}", role)
+                return Person(f"token {role}", role, "token")
         return None
 
     def _seal(self, role: UiRole, until: str) -> str:
@@ -112,11 +126,11 @@ class Doorkeeper:
         name = headers.single(self.identity_header).strip()
         if not name or not self._is_proxy(peer):
             return None
-        groups = {f"group:{group.strip()}" for group in headers.single(self.groups_header).split(",") if group.strip()}
-        known = {name, "*"} | groups
+        groups = frozenset(group.strip() for group in headers.single(self.groups_header).split(",") if group.strip())
+        known = {name, "*", *(f"group:{group}" for group in groups)}
         having: list[UiRole] = [role for role, names in self.roles.items() if known & set(names)]
         role = highest(having)
-        return Person(name, role) if role else None
+        return Person(name, role, groups=groups) if role else None
 
     def _is_proxy(self, peer: str) -> bool:
         try:

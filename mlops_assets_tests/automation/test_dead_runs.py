@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 from dagster._core.test_utils import create_run_for_test
 
+from mlops_assets.automation import dead_runs as dead_runs_module
 from mlops_assets.automation import run_process
 from mlops_assets.automation.dead_runs import LAUNCHER_TAG, close_mlflow_runs, end_dead_runs
 from mlops_assets.automation.executor import LAUNCHER, watched
@@ -97,6 +98,29 @@ def test_the_queue_is_freed_though_mlflow_is_away_and_doctor_closes_its_runs_lat
     assert status(platform, run) == dg.DagsterRunStatus.FAILURE
     assert close_mlflow_runs(platform.instance, platform.tracking) == 1
     assert client.get_run(child).info.status == "FAILED"
+
+
+def test_mlflow_runs_of_a_run_that_was_interrupted_and_then_killed_are_closed_by_the_next_look(platform: Platform):
+    run = create_run_for_test(platform.instance, job_name="lifecycle", status=dg.DagsterRunStatus.FAILURE)
+    client = platform.tracking.client
+    child = client.create_run(client.create_experiment("w"), tags={"dagster.run_id": run.run_id}).info.run_id
+    away = platform.tracking.model_copy(update={"tracking_uri": "http://127.0.0.1:1"})
+    assert end_dead_runs(platform.instance, away) == []
+    assert client.get_run(child).info.status == "RUNNING"
+    assert end_dead_runs(platform.instance, platform.tracking) == []
+    assert client.get_run(child).info.status == "FAILED"
+
+
+def test_mlflow_is_asked_only_when_a_run_was_broken_off_since(platform: Platform, monkeypatch: pytest.MonkeyPatch):
+    asked = []
+    monkeypatch.setattr(dead_runs_module, "close_mlflow_runs", lambda *_: asked.append("asked"))
+    end_dead_runs(platform.instance, platform.tracking)
+    assert asked == []
+    for _ in range(2):
+        platform.instance.report_run_canceled(started_run(platform))
+        for _ in range(2):
+            end_dead_runs(platform.instance, platform.tracking)
+    assert asked == ["asked", "asked"]
 
 
 def test_the_sensor_tells_of_the_dead(platform: Platform, gone: RunProcess):

@@ -153,6 +153,6 @@ def test_an_approval_by_tag_that_may_not_be_is_refused_where_it_was_asked_for(wa
     tick(waiting, waiting.spec)
     assert waiting.registry.champion() == 2
     tags = waiting.registry.version(1).tags
-    assert "was not judged against champion version 2" in tags[REFUSED_TAG]
+    assert "judged by other terms than are declared: model.seed was 42, is 7" in tags[REFUSED_TAG]
     assert APPROVED_TAG not in tags
     assert waiting.ledger.entries(waiting.system)[-1].event == "refused"

@@ -1,5 +1,9 @@
 """Texts and errors lose the passwords and keys that the process was given, and nothing else."""
 
+import json
+from typing import Any
+from urllib.parse import quote, quote_plus
+
 import dagster as dg
 import pytest
 
@@ -55,6 +59,38 @@ def test_no_secret_of_the_environment_is_shown(monkeypatch: pytest.MonkeyPatch, 
     assert redacted(f"refused: {SECRET}") == "refused: ***"
     assert "planted" not in redacted(f"refused: {value}")
     assert redacted("in eu-central-1, as before") == "in eu-central-1, as before"
+
+
+@pytest.mark.parametrize("password", ["pa[ss-word", "pa/ss?word", "pa]ss#word", "12/34-word", "pa\\ss'\"word"])
+def test_no_password_stops_redaction_or_is_shown_however_a_text_writes_it(
+    monkeypatch: pytest.MonkeyPatch, password: str
+):
+    monkeypatch.setenv("PGPASSWORD", password)
+    monkeypatch.setenv("MLOPS_DATABASE_URL", f"postgresql+psycopg2://me:{password}@db/x")
+    monkeypatch.setenv("MLOPS_WEBHOOK_URL", f"http://[{password}")
+    forms = [password, quote(password, safe=""), quote_plus(password), repr(password)[1:-1], json.dumps(password)[1:-1]]
+    for form in forms:
+        assert redacted(f"refused: {form} at all") == "refused: *** at all"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("MLOPS_DATABASE_URL", "postgresql+psycopg2://me:pa[planted@db/x"),
+        ("MLOPS_DATABASE_URL", "postgresql+psycopg2://me:pa[planted@db/x?application_name=ada@example.org"),
+        ("MLOPS_DATABASE_URL", "postgresql+psycopg2://me@db/x?sslpassword=pa[planted"),
+        ("MLOPS_STORAGE_OPTIONS", '{"proxy_url": "http://me:pa[planted@proxy"}'),
+    ],
+)
+def test_a_secret_inside_an_address_is_not_shown_alone(monkeypatch: pytest.MonkeyPatch, variable: str, value: str):
+    monkeypatch.setenv(variable, value)
+    assert redacted("refused: pa[planted, and pa%5Bplanted") == "refused: ***, and ***"
+
+
+def test_an_address_without_a_login_holds_no_secret(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("IMAGE", "docker://registry/image:latest@sha256:abc")
+    monkeypatch.setenv("PAGE", "http://localhost:500000/#/by/ada@example.org")
+    assert redacted("the latest of 500000/#/by/ada") == "the latest of 500000/#/by/ada"
 
 
 @redacting()
@@ -118,9 +154,10 @@ def test_storage_options_are_secret_in_settings_and_a_reference_in_resources(mon
     settings = Settings()
     assert SECRET not in repr(settings)
     assert settings.open_storage().options == {"AWS_SECRET_ACCESS_KEY": SECRET}
-    storage = resources(settings)["storage"]
-    assert isinstance(storage, StorageResource)
-    assert storage.options == dg.EnvVar("MLOPS_STORAGE_OPTIONS")
+    definition: Any = resources(settings)["storage"]
+    monkeypatch.setenv("MLOPS_STORAGE_OPTIONS", "{}")
+    with dg.build_resources({"storage": definition}) as made:
+        assert made.storage.options == "{}", "looked up where the run is, not kept since loading"
 
 
 def test_a_wrong_setting_is_refused_without_its_value(monkeypatch: pytest.MonkeyPatch):

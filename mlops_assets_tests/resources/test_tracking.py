@@ -1,5 +1,8 @@
 """MLflow runs mirror Dagster runs, and MLflow out of reach is said before work is spent."""
 
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import dagster as dg
@@ -7,6 +10,7 @@ import pytest
 
 from mlops_assets.errors import TrackingError
 from mlops_assets.resources.tracking import MlflowTracking
+from mlops_assets_tests.login_proxy import login_required
 from mlops_assets_tests.platform import Platform
 
 
@@ -80,6 +84,22 @@ def test_a_server_out_of_reach_is_named_with_its_remedy():
     unreachable = MlflowTracking(tracking_uri="http://127.0.0.1:9")
     with pytest.raises(TrackingError, match=r"MLflow at 'http://127\.0\.0\.1:9' is out of reach.*MLFLOW_TRACKING_URI"):
         unreachable.ping()
+
+
+def test_a_login_counts_in_the_address_and_in_the_variables_of_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "health").write_text("OK")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as behind:
+        threading.Thread(target=behind.serve_forever, daemon=True).start()
+        with login_required(behind.server_address[1], "ada", "se/cret") as address:
+            for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
+                monkeypatch.setenv(name, "nobody")
+            with pytest.raises(TrackingError, match="401"):
+                MlflowTracking(tracking_uri=address).ping()
+            MlflowTracking(tracking_uri=address.replace("//", "//ada:se%2Fcret@")).ping()
+            # MLflow hands an address without the login, and the login beside it, to every process that follows.
+            MlflowTracking(tracking_uri=address).ping()
+        behind.shutdown()
 
 
 def test_a_deleted_experiment_is_named_with_its_remedy(tracking: MlflowTracking):

@@ -22,6 +22,8 @@ from mlops_assets.settings import Settings
 
 CODE = """
 import dagster as dg
+from mlops_assets.definitions import resources
+from mlops_assets.settings import Settings
 
 def stage(name):
     return dg.asset(key=["wine", name], group_name="wine")(lambda: None)
@@ -31,10 +33,13 @@ def check(name):
 
 stages = [stage(name) for name in ("model", "evaluation", "registered_version", "champion")]
 checks = [check("evaluation"), check("champion")]
-defs = dg.Definitions(stages, asset_checks=checks, jobs=[dg.define_asset_job("wine_training", stages)])
+jobs = [dg.define_asset_job("wine_training", stages)]
+defs = dg.Definitions(stages, asset_checks=checks, jobs=jobs, resources=resources(Settings()))
 """
 LAUNCH = """mutation Launch($run: ExecutionParams!) {
-  launchRun(executionParams: $run) { __typename ... on PythonError { message } }
+  launchRun(executionParams: $run) {
+    __typename ... on PythonError { message } ... on RunConfigValidationInvalid { errors { message } }
+  }
 }"""
 RUNS = "{ runsOrError { ... on Runs { results { runId } } } }"
 TOKENS = {"viewer": "viewer-0123456789abcdef", "trainer": "trainer-0123456789abcdef", "admin": "admin-0123456789abcdef"}

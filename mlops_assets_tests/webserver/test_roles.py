@@ -1,5 +1,6 @@
 """Roles in the UI: who is asked for, whose word counts, and what each role may launch."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,6 +72,41 @@ def test_a_role_launches_what_it_may(web: Web, who: dict[str, str], run: dict, s
     if status == 403:
         assert "is for the role" in answer.text and "MLOPS_UI_ROLES" in answer.text
     assert web.runs(**bearer("admin")) == before + (status == 200), answer.text
+
+
+@pytest.mark.parametrize(
+    ("resource", "config"),
+    [
+        ("storage", {"root": "/tmp/elsewhere", "database_url": "sqlite:////tmp/elsewhere.db"}),
+        ("tracking", {"tracking_uri": "http://evil.example"}),
+        ("notification", {"webhook_url": "http://evil.example"}),
+        ("mlflow", {"mlflow_tracking_uri": "http://evil.example", "env": {"MLOPS_ACTOR": "grace"}}),
+        ("io_manager", {"base_dir": "/tmp/elsewhere"}),
+    ],
+)
+def test_not_even_an_admin_hands_a_run_other_resources(web: Web, resource: str, config: dict):
+    before = web.runs(**bearer("admin"))
+    run = training(runConfigData=json.dumps({"resources": {resource: {"config": config}}}))
+    answer = web.launch(run, **bearer("admin")).json()["data"]["launchRun"]
+    assert answer["__typename"] == "RunConfigValidationInvalid"
+    assert "Received unexpected config entr" in answer["errors"][0]["message"]
+    assert web.runs(**bearer("admin")) == before
+
+
+def test_a_run_carries_the_name_of_who_launched_it_and_no_other(web: Web):
+    for sent in ({}, {"X-Mlops-Person": "grace@example.com"}):
+        assert web.launch(training(), **ADA, **sent).ok
+        assert tags_of_the_newest_run(web)["mlops/actor"] == "ada@example.com"
+    forged = training(executionMetadata={"tags": [{"key": "mlops/actor", "value": "grace@example.com"}]})
+    assert web.launch(forged, **ADA).status_code == 403
+    assert web.launch(forged, **bearer("admin")).ok
+    assert tags_of_the_newest_run(web)["mlops/actor"] == "token admin"
+
+
+def tags_of_the_newest_run(web: Web) -> dict[str, str]:
+    query = "{ runsOrError(limit: 1) { ... on Runs { results { tags { key value } } } } }"
+    (run,) = web.post({"query": query}, **bearer("admin")).json()["data"]["runsOrError"]["results"]
+    return {tag["key"]: tag["value"] for tag in run["tags"]}
 
 
 def test_a_run_written_into_the_document_is_judged_like_one_in_variables(web: Web):
