@@ -33,11 +33,11 @@ from mlops_assets.model.training import train
 from mlops_assets.model.version import ModelVersion
 from mlops_assets.preflight import check_code, declaration_digest
 from mlops_assets.registry.aliases import settle
-from mlops_assets.registry.ledger import Ledger
-from mlops_assets.registry.ledger_entry import Entry
 from mlops_assets.registry.version import ChampionDecision, RegisteredVersion, require_own_report
 from mlops_assets.resources.mlflow_run import MlflowRun
-from mlops_assets.resources.model_registry import REPORT_TAG, Registry
+from mlops_assets.resources.model_registry import REPORT_TAG, LoggedModel, Registry
+from mlops_assets.storage.ledger import Ledger
+from mlops_assets.storage.ledger_entry import Entry
 from mlops_assets.storage.storage import Storage
 from mlops_assets.verdict import require_passed
 
@@ -110,7 +110,7 @@ def _registered(
 ) -> RegisteredVersion:
     """The registered version, fetched back and found to predict what was evaluated."""
     tags = _tags(model) | {REPORT_TAG: report.digest}
-    number = registry.register(model.uri, model.mlflow_run_id, tags, subject.spec.description)
+    number = registry.register(LoggedModel(model.uri, model.mlflow_run_id, tags, subject.spec.description))
     fetched = mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{SYSTEM}/{number}", dst_path=str(folder / "r"))
     pipeline = artefact.load(Path(fetched) / "model.skops", model.digest, declared=model.declared)
     stored = read_predictions(folder / "predictions.parquet", report.predictions_digest)

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from typing import Any, TypeVar
 
 import dagster as dg
 
+from mlops_assets.declaration.owner_code import own_hashes
 from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import MlopsError
 from mlops_assets.resources.redaction import redacting
 from mlops_assets.resources.time_limit import limited
-from mlops_assets.settings import Settings
 from mlops_assets.storage.records import Record
 from mlops_assets.storage.storage import Storage
 from mlops_assets.verdict import BLOCKED, Severity, Verdict
@@ -20,6 +21,9 @@ Metadata = Mapping[str, str | int | float | dg.MetadataValue | dg.TableSchema | 
 CodeCheck = Callable[[SystemSpec], None]
 """Raises where code that a declaration points at is missing or wrong."""
 R = TypeVar("R", bound=Record)
+ACTOR_TAG = "mlops/actor"
+PERSON_TAGS = (ACTOR_TAG, "user", "dagster/user")
+LONGEST_NAME = 200
 
 
 def asset_key(spec: SystemSpec, stage: str) -> dg.AssetKey:
@@ -48,7 +52,7 @@ def stage_asset(  # noqa: PLR0913  the keyword face of dg.asset
         owners=spec.owners,
         tags={"system": spec.name, "stage": stage},
         metadata={"task": spec.task, "purpose": spec.description},
-        code_version=spec.digest(*parts)[:16],
+        code_version=_code_version(spec, parts),
         check_specs=list(checks),
         op_tags=pod_resources(spec, gpu=stage == "model"),
         pool=pool,
@@ -56,6 +60,20 @@ def stage_asset(  # noqa: PLR0913  the keyword face of dg.asset
     seconds = spec.automation.timeout.of(stage)
     key = f"automation.timeout.{stage}"
     return lambda compute: asset(limited(redacting()(compute), f"{spec.name}/{stage}", key, seconds))
+
+
+def _code_version(spec: SystemSpec, parts: Sequence[str]) -> str:
+    """Digest of ``parts`` of the declaration and of the owner's files that they reach, found without importing any."""
+    named = [
+        *([spec.features.engineer] if "features" in parts else []),
+        *([spec.model.estimator, spec.model.transformer] if "model" in parts else []),
+    ]
+    declared = spec.digest(*parts)
+    try:
+        hashes = own_hashes(named)
+    except OSError as error:  # a run will say so; loading goes on, for the other systems too
+        hashes = {"unreadable": str(error)}
+    return sha256(f"{declared} {hashes}".encode()).hexdigest()[:16] if hashes else declared[:16]
 
 
 def check(spec: SystemSpec, stage: str, name: str, description: str, severity: Severity = "block") -> dg.AssetCheckSpec:
@@ -118,13 +136,13 @@ def refusals() -> Iterator[None]:
         raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
 
 
-def actor(context: dg.AssetExecutionContext) -> str:
-    """Who started this run: the schedule or sensor, else the person that the settings name."""
+def claims(context: dg.AssetExecutionContext) -> tuple[str, ...]:
+    """Whom the tags of this run name as who started it: a schedule, a sensor, a person. Anybody may write them."""
     tags = context.run.tags
-    for kind in ("schedule", "sensor"):
-        if name := tags.get(f"dagster/{kind}_name"):
-            return f"{kind} {name}"
-    return tags.get("user") or Settings().who
+    named = [f"{kind} {tags[key]}" for kind in ("schedule", "sensor") if (key := f"dagster/{kind}_name") in tags]
+    named += [tags[key] for key in PERSON_TAGS if key in tags]
+    cleaned = ("".join(filter(str.isprintable, name)).strip()[:LONGEST_NAME] for name in named)
+    return tuple(dict.fromkeys(filter(None, cleaned)))
 
 
 def versions(**digests: str | int | None) -> Metadata:

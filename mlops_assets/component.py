@@ -41,7 +41,7 @@ class MLSystem(dg.Component):
         settings, line_of = Settings(), line_finder(positions, path)
         try:
             read_plain(path)  # Dagster's own reader keeps the last of two equal keys and says nothing
-            spec = parse(raw, line_of)
+            spec = parse(raw, line_of, settings.env)
             require_unique(spec.name, path, [path.parents[1], *settings.systems], line_of)
         except Exception as error:
             if settings.strict:

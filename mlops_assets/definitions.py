@@ -15,6 +15,7 @@ from mlops_assets.declaration.reading import SHIPPED, declared_systems, read_dec
 from mlops_assets.evaluation.check_name import mark_of
 from mlops_assets.logs.configuration import configure_logging
 from mlops_assets.resources.dagster_mlflow import mlflow_resource
+from mlops_assets.resources.fixed import fixed, fixed_files, tunable
 from mlops_assets.resources.notification import Notification
 from mlops_assets.resources.storage import StorageResource
 from mlops_assets.resources.tracking import MlflowTracking
@@ -34,31 +35,35 @@ def defs() -> dg.Definitions:
 
 
 def resources(settings: Settings) -> dict[str, object]:
-    """The resources of every asset; secrets stay references to their environment variables."""
+    """The resources of every asset, which no run can turn into others; secrets stay references to variables."""
     tracking_uri = _reference("MLFLOW_TRACKING_URI", settings.mlflow_uri)
+    storage = StorageResource(
+        root=settings.storage_root,
+        database_url=_reference("MLOPS_DATABASE_URL", settings.records_url),
+        options=_reference("MLOPS_STORAGE_OPTIONS", ""),
+    )
+    tracking = MlflowTracking(
+        tracking_uri=tracking_uri,
+        artifact_root=settings.mlflow_artifacts,
+        webserver_url=settings.webserver_url,
+    )
+    notification = Notification(
+        webhook_url=_reference("MLOPS_WEBHOOK_URL", ""),
+        webhook_secret=_reference("MLOPS_WEBHOOK_SECRET", ""),
+        private=settings.webhook_private,
+    )
     return {
         "mlflow": mlflow_resource(tracking_uri),
-        "storage": StorageResource(
-            root=settings.storage_root,
-            database_url=_reference("MLOPS_DATABASE_URL", settings.records_url),
-            options=_reference("MLOPS_STORAGE_OPTIONS", ""),
-        ),
-        "tracking": MlflowTracking(
-            tracking_uri=tracking_uri,
-            artifact_root=settings.mlflow_artifacts,
-            webserver_url=settings.webserver_url,
-        ),
-        "notification": Notification(
-            webhook_url=_reference("MLOPS_WEBHOOK_URL", ""),
-            webhook_secret=_reference("MLOPS_WEBHOOK_SECRET", ""),
-            private=settings.webhook_private,
-        ),
+        "io_manager": fixed_files(),
+        "storage": fixed(storage),
+        "tracking": fixed(tracking),
+        "notification": fixed(notification),
     }
 
 
 def executor(settings: Settings) -> dg.ExecutorDefinition:
-    """How the steps of a run are executed; each run gives signs of life."""
-    return watched(_executor(settings))
+    """How the steps of a run are executed; each run gives signs of life, and none chooses where it is executed."""
+    return watched(tunable(_executor(settings)))
 
 
 def _executor(settings: Settings) -> dg.ExecutorDefinition:

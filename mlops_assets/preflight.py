@@ -23,8 +23,7 @@ def declaration_digest(spec: SystemSpec) -> str:
     """Digest of everything that decides what a run of ``spec`` makes from one dataset version."""
     import hashlib
 
-    from mlops_assets.features.engineering import engineering_digest
     from mlops_assets.model.environment import code_version
 
     parts = spec.digest("dataset", "features", "model", "evaluation", "registry")
-    return hashlib.sha256(f"{parts}:{engineering_digest(spec)}:{code_version(spec)}".encode()).hexdigest()
+    return hashlib.sha256(f"{parts}:{code_version(spec)}:{spec.environment}".encode()).hexdigest()

@@ -10,10 +10,10 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from mlops_assets.declaration.environments import Environment
 from mlops_assets.storage.landing_limits import LandingLimits
 from mlops_assets.storage.storage import Storage
 
-Environment = Literal["local", "ci", "staging", "prod"]
 Executor = Literal["in_process", "multiprocess", "k8s"]
 UiRole = Literal["viewer", "trainer", "promoter", "admin"]
 Network = IPv4Network | IPv6Network
@@ -198,7 +198,8 @@ def wrong_setting(error: ValidationError | SettingsError) -> str | None:
         MLOPS_ENV: Input should be 'local', 'ci', 'staging' or 'prod'. Remedy: docs/reference/settings.md
     """
     if isinstance(error, SettingsError):
-        return f"{error}. Remedy: set the variable to JSON, or unset it"
+        field = str(error).partition('"')[2].partition('"')[0]
+        return f"{_variable(field)}: no JSON. Remedy: docs/reference/settings.md"
     if error.title != Settings.__name__:
         return None
     named = "; ".join(f"{_variable(str(fault['loc'][0]))}: {fault['msg']}" for fault in error.errors())
@@ -206,4 +207,5 @@ def wrong_setting(error: ValidationError | SettingsError) -> str | None:
 
 
 def _variable(name: str) -> str:
-    return f"MLOPS_{name.upper()}" if name in Settings.model_fields else name
+    field = Settings.model_fields.get(name)
+    return str(field.validation_alias or f"MLOPS_{name.upper()}") if field else name

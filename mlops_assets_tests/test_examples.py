@@ -21,7 +21,7 @@ PUBLIC = {
     "mlops_assets.model.conformal": ["threshold"],
     "mlops_assets.model.prediction_intervals": ["fit_intervals"],
     "mlops_assets.model.threshold": ["choose"],
-    "mlops_assets.registry.ledger": ["Ledger"],
+    "mlops_assets.storage.ledger": ["Ledger"],
     "mlops_assets.settings": ["Settings.open_storage"],
     "mlops_assets.storage.records": ["RecordStore"],
     "mlops_assets.storage.storage": ["Storage"],

@@ -13,11 +13,11 @@ from mlops_assets.dataset.table import DatasetTable
 from mlops_assets.evaluation.publication import publish_report
 from mlops_assets.features import building
 from mlops_assets.features.table import write_features
-from mlops_assets.registry.ledger import Ledger
 from mlops_assets.resources.instance import prepare_instance
 from mlops_assets.resources.mlflow_run import MlflowRun
 from mlops_assets.resources.model_registry import Registry
 from mlops_assets.settings import Settings
+from mlops_assets.storage.ledger import Ledger
 from mlops_assets_tests.crash import Child, Killed, Moment, command
 from mlops_assets_tests.mlflow_server import mlflow_server
 from mlops_assets_tests.processes import Server

@@ -28,7 +28,7 @@ WRITERS = {"append_once", "deliver", "log_artifact", "set_tag", "write_text", "w
 STORES = {"records", "ledger"}
 VAGUE = {"told", "found", "one", "wanted", "strays", "reigns", "guilty"}
 """Words that say how a thing came about; a name says what the thing is."""
-READS_OLD_WORDS = {"registry/details_format.py"}
+READS_OLD_WORDS = {"storage/details_format.py"}
 """Modules that read what earlier releases wrote, in their words."""
 
 

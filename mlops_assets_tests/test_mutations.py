@@ -114,13 +114,13 @@ def swap(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
     def swapping(one: str, other: str) -> None:
         from mlops_assets.features import table
 
-        honest = table.read_features
+        whole, parts = table.read_features, table.read_parts
 
-        def swapped(*given: Any, **named: Any) -> pd.DataFrame:
-            rows = honest(*given, **named)
+        def swapped(rows: pd.DataFrame) -> pd.DataFrame:
             return rows.assign(**{one: rows[other], other: rows[one]})
 
-        monkeypatch.setattr(table, "read_features", swapped)
+        monkeypatch.setattr(table, "read_features", lambda *given, **named: swapped(whole(*given, **named)))
+        monkeypatch.setattr(table, "read_parts", lambda *given: table.Parts(*map(swapped, parts(*given))))
 
     return swapping
 

@@ -123,7 +123,9 @@ def versions(production: Production) -> list[int]:
 
 
 def events(production: Production) -> list[str]:
-    entries = rows(production, "records", "SELECT event, version FROM mlops_ledger ORDER BY sequence")
+    entries = rows(
+        production, "records", "SELECT event, version FROM mlops_ledger WHERE event <> 'recorded' ORDER BY sequence"
+    )
     return [f"{event} {version}" for event, version in entries]
 
 

@@ -15,10 +15,10 @@ from mlops_assets.evaluation.stored_predictions import different_rows, read_pred
 from mlops_assets.features.table import read_features
 from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model.version import ModelVersion
-from mlops_assets.registry.ledger import Ledger
 from mlops_assets.registry.version import ChampionDecision, RegisteredVersion
 from mlops_assets.resources.model_registry import REPORT_TAG
 from mlops_assets.resources.tracking import MlflowTracking
+from mlops_assets.storage.ledger import Ledger
 from mlops_assets_tests.platform import Platform, changed
 
 WINE = "wine_quality"

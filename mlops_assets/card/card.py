@@ -166,7 +166,7 @@ def _glance(known: Dossier) -> list[tuple[str, Cell]]:
 
 def _decisions(known: Dossier) -> Section:
     rows: list[list[Cell]] = [
-        [entry.sequence, _moment(entry.at), entry.event, entry.version, entry.actor, entry.reason, entry.hash[:12]]
+        [entry.sequence, _moment(entry.at), entry.event, entry.version, entry.by, entry.reason, entry.hash[:12]]
         for entry in known.own_entries
     ]
     columns = ["Entry", "When (UTC)", "What", "Version", "Who", "Why", "Hash"]

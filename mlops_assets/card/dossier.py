@@ -10,10 +10,10 @@ from mlops_assets.errors import StorageError, TrackingError
 from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model.environment import code_version
 from mlops_assets.model.version import ModelVersion
-from mlops_assets.registry.ledger_entry import Entry
 from mlops_assets.registry.provenance import features_of, model_of, own_report
 from mlops_assets.registry.session import RegistrySession
 from mlops_assets.registry.version import RegisteredVersion
+from mlops_assets.storage.ledger_entry import Entry
 
 if TYPE_CHECKING:
     from mlops_assets.evaluation.report.report import Report

@@ -40,6 +40,11 @@ def evaluation(known: "Dossier") -> Section:
         blocks.append(
             CardTable(caption="Gates that asked an earlier champion for something else", columns=columns, rows=changed)
         )
+    if report.elsewhere:
+        looser: list[list[Cell]] = [[gate.gate, gate.environment, gate.there, gate.here] for gate in report.elsewhere]
+        columns = ["Gate", "Environment", "Asked there", "Asked here"]
+        caption = "Gates that ask for less here than the declaration does elsewhere"
+        blocks.append(CardTable(caption=caption, columns=columns, rows=looser))
     blocks.append(_importance(report))
     others = [diagnosis for diagnosis in report.diagnoses if diagnosis.name not in OWN_SECTION]
     if others:

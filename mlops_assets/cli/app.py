@@ -71,7 +71,8 @@ def tell(story: Mapping[str, object], as_json: bool, text: str | None = None) ->
 
 def complain(message: str) -> None:
     """Say what went wrong, on standard error, and log it."""
-    logger.error(message, extra={"shown": True}, stacklevel=2)
+    if logger.hasHandlers():  # else logging itself would print it too
+        logger.error(message, extra={"shown": True}, stacklevel=2)
     Console(stderr=True).print(f"[red]{escape(message)}[/]", soft_wrap=True)
 
 

@@ -31,7 +31,8 @@ def history(
     Exits with 1 where there was no champion at that moment.
     """
     from mlops_assets.audit.history import evidence, generation_at, generations, parsed_moment
-    from mlops_assets.registry.ledger import Ledger, now
+    from mlops_assets.storage.ledger import Ledger
+    from mlops_assets.storage.ledger_entry import now
 
     settings, spec = opened(system)
     storage = settings.open_storage()

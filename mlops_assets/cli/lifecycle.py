@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 from rich.markup import escape
 
-from mlops_assets.cli.app import Json, System, console, opened, tell
+from mlops_assets.cli.app import Json, System, console, opened, session_of, tell
 from mlops_assets.cli.exit_code import code_of_run
 from mlops_assets.declaration.spec import SystemSpec
 
@@ -62,7 +62,9 @@ def run(
 
     settings, spec = opened(system)
     if not force and (reason := unchanged(settings.open_storage(), spec)):
-        tell({"system": spec.name, "ran": False, "reason": reason}, as_json, f"Nothing to do: {reason}")
+        aliases = _reconciled(system)
+        story = {"system": spec.name, "ran": False, "reason": reason, "aliases": aliases}
+        tell(story, as_json, f"Nothing to do: {reason} {aliases}.")
         return
     name = f"{spec.name}_{job}"
     if not as_json:
@@ -115,6 +117,18 @@ def report(
         return
     for table in tables(status):
         console.print(table)
+
+
+def _reconciled(system: str) -> str:
+    """What came of a look at the registry's aliases, which a hand may have moved though nothing is new."""
+    from mlops_assets.registry.reconciliation import reconcile, verdict
+
+    session = session_of(system)
+    moved = reconcile(session)
+    seen = verdict(session, moved)
+    if moved and seen.passed:
+        return f"{'; '.join(map(str, moved))}: moved back"
+    return seen.reason[:1].upper() + seen.reason[1:]
 
 
 def _progress(spec: SystemSpec, read: int, total: int | None) -> str:

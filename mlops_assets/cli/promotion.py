@@ -7,7 +7,7 @@ from rich.markup import escape
 
 from mlops_assets.cli.app import Json, System, console, opened, session_of, tell
 from mlops_assets.cli.exit_code import ExitCode
-from mlops_assets.registry.ledger_entry import Entry
+from mlops_assets.storage.ledger_entry import Entry
 
 Version = Annotated[int, typer.Argument(help="Number of a registered version.", show_default=False, min=1)]
 

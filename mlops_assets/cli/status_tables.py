@@ -12,9 +12,9 @@ from mlops_assets.errors import StorageError
 from mlops_assets.evaluation.version import EvaluationReport
 from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model.version import ModelVersion
-from mlops_assets.registry.ledger_entry import Entry
 from mlops_assets.registry.version import ChampionDecision, RegisteredVersion
 from mlops_assets.settings import Settings
+from mlops_assets.storage.ledger_entry import Entry
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -93,7 +93,7 @@ def _decision(decision: ChampionDecision) -> tuple[str, str]:
 
 
 def _champion(entry: Entry) -> tuple[str, str]:
-    return f"version {entry.version}", f"{entry.event} by {entry.actor}, {entry.at[:16]}Z: {entry.reason}"
+    return f"version {entry.version}", f"{entry.event} by {entry.by}, {entry.at[:16]}Z: {entry.reason}"
 
 
 def _metrics(evaluation: EvaluationReport) -> "Table":

@@ -16,6 +16,7 @@ from mlops_assets.drafting.draft import Draft, draft
 from mlops_assets.drafting.notes import notes
 from mlops_assets.drafting.survey import survey
 from mlops_assets.errors import SpecError
+from mlops_assets.settings import Settings
 
 EMAIL = re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
 
@@ -75,7 +76,7 @@ def begin(name: str, data: str, target: str, task: Task | None, folder: Path, kn
     """
     path = folder / name / "defs.yaml"
     _require_free(name, path, known)
-    made = draft(name, survey(data), target, task, owner())
+    made = draft(name, survey(data, Settings().landing_limits), target, task, owner())
     text = page(made)
     _require_same(text, made)
     return Beginning(made, text, path)

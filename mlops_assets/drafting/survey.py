@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from mlops_assets.dataset.files import root_of
-from mlops_assets.dataset.reading.batch import read_batch
 from mlops_assets.dataset.reading.parsing import parsed
+from mlops_assets.dataset.reading.separate import guarded_batch
 from mlops_assets.dataset.spec import ColumnSpec, DatasetSpec, FormatSpec
 from mlops_assets.drafting.column_facts import ColumnFacts, ColumnScan
 from mlops_assets.errors import LandingError
+from mlops_assets.storage.landing_limits import DEFAULT, LandingLimits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,19 +45,19 @@ class Survey:
         return self.sample.height < self.rows
 
 
-def survey(source: "str | Path") -> Survey:
+def survey(source: "str | Path", limits: LandingLimits = DEFAULT) -> Survey:
     """Read ``source``, a path or fsspec URL of a CSV, Parquet or JSON Lines file, plain, gzip or zstd.
 
     Raises:
         LandingError: if it cannot be read, or holds no rows.
         BatchRejected: if the platform would refuse it as a batch.
     """
-    first = _Reading(source, FormatSpec())
+    first = _Reading(source, FormatSpec(), limits)
     scans = first.read()
     markers = sorted({text for scan in scans.values() for text in scan.markers_among_numbers()})
     nulls = [*FormatSpec().null_values, *markers] if markers else None
     if nulls:
-        first = _Reading(source, FormatSpec(null_values=nulls))
+        first = _Reading(source, FormatSpec(null_values=nulls), limits)
         scans = first.read()
     facts = {name: scan.facts() for name, scan in scans.items()}
     typed = [parsed(first.sample[name], column.type) for name, column in facts.items() if column.type is not None]
@@ -66,10 +67,10 @@ def survey(source: "str | Path") -> Survey:
 class _Reading:
     """One pass over the file."""
 
-    def __init__(self, source: "str | Path", form: FormatSpec) -> None:
+    def __init__(self, source: "str | Path", form: FormatSpec, limits: LandingLimits) -> None:
         self.fs, self.path = _located(source)
         self.name = self.path.rstrip("/").rpartition("/")[2]
-        self.form, self.rows, self.unreadable = form, 0, {}
+        self.form, self.limits, self.rows, self.unreadable = form, limits, 0, {}
         self.sample = pl.DataFrame()
         self._stride = 1
 
@@ -79,17 +80,20 @@ class _Reading:
             raise LandingError(f"{self.name!r} has no column with a usable name. Remedy: name the columns in line 1")
         scans = {name: ColumnScan(name) for name in names}
         limit = max(SAMPLE_CELLS // len(names), FEWEST_SAMPLED)
-        for chunk in read_batch(self.fs, self.path, _everything(names, self.form)).chunks:
-            for name in names:
-                scans[name].add(chunk[name])
-            self._keep(chunk, limit)
+        with guarded_batch(self.fs, self.path, _everything(names, self.form), self.limits) as batch:
+            for chunk in batch.chunks:
+                for name in names:
+                    scans[name].add(chunk[name])
+                self._keep(chunk, limit)
         if not self.rows:
             raise LandingError(f"{self.name!r} has a header but no rows. Remedy: name a file with rows")
         return scans
 
     def _names(self) -> Iterator[str]:
         """Columns that a declaration can name; a declaration of nothing hears of all of them as undeclared."""
-        for name in read_batch(self.fs, self.path, _everything([], self.form)).ignored:
+        with guarded_batch(self.fs, self.path, _everything([], self.form), self.limits) as batch:
+            undeclared = batch.ignored
+        for name in undeclared:
             if name.startswith("unnamed column "):
                 self.unreadable[name] = "it has no name in the header"
             elif name.startswith("_"):

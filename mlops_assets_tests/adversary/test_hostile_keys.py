@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 import pytest
 import sqlalchemy as sa
 
-from mlops_assets.registry.ledger import Ledger
-from mlops_assets.registry.ledger_entry import Entry
+from mlops_assets.storage.ledger import Ledger
+from mlops_assets.storage.ledger_entry import Entry
 from mlops_assets.storage.messages import Outbox
 from mlops_assets.storage.records import Record
 from mlops_assets.storage.storage import Storage

@@ -132,7 +132,7 @@ def test_an_address_of_this_machine_is_refused_however_it_is_written(host: str):
     "address",
     [
         *("10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "192.0.2.1", "224.0.0.1"),
-        *("255.255.255.255", "fc00::1", "fe80::1", "64:ff9b::a00:1", "2002:7f00:1::", "ff02::1"),
+        *("255.255.255.255", "fc00::1", "fe80::1", "64:ff9b::a00:1", "2002:7f00:1::", "ff02::1", "fec0::1"),
     ],
 )
 def test_a_name_that_resolves_to_a_private_address_is_refused_before_a_connection(

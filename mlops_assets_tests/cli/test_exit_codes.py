@@ -1,6 +1,7 @@
 """Exit codes: each command driven to each code that the table says it can give."""
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ from mlops_assets.cli.exit_code import COMMANDS, ExitCode, code_of_run
 from mlops_assets.defs.wine_quality.sample import rows
 from mlops_assets.registry import challenge
 from mlops_assets.registry.session import RegistrySession
+from mlops_assets.resources.model_registry import LEDGER_TAG
 from mlops_assets_tests.audit.test_verification import key_pair
 from mlops_assets_tests.declaration.test_reading import MINIMAL, declared
+from mlops_assets_tests.platform import changed
 from mlops_assets_tests.shell import Shell
 
 DONE, ERROR, USAGE, REFUSED, NOT_EVALUATED, AFFECTED = ExitCode
@@ -24,6 +27,7 @@ GIVEN = {
     "rollback": "rollback wine_quality --reason tasted",
     "compare": "compare wine_quality 1 2",
     "trace": "trace wine_quality --version 1",
+    "ledger accept": "ledger accept wine_quality --reason tasted",
     "sign": "sign wine_quality 2 --key {key}",
     "doctor": "doctor",
     "instance": "instance",
@@ -45,6 +49,7 @@ ENDINGS = [
     (REFUSED, "approve wine_quality 2 --reason tasted"),  # it is champion already
     (REFUSED, "decline wine_quality 2 --reason tasted"),
     (REFUSED, "rollback wine_quality --to 2 --reason tasted"),
+    (REFUSED, "ledger accept wine_quality --reason tasted"),  # nothing is wrong with it
     (AFFECTED, "trace wine_quality --batch again.csv"),
     (ERROR, "new cellar --data missing.csv --target cultivar"),
     (ERROR, "history wine_quality --at 2020-01-01"),
@@ -59,7 +64,8 @@ ENDINGS = [
     (USAGE, "trace wine_quality"),
     *((USAGE, f"{name} --nosuch") for name in COMMANDS),
 ]
-MORE = {("compare", NOT_EVALUATED), *(("run", code) for code in (DONE, REFUSED, NOT_EVALUATED))}
+MORE = {("compare", NOT_EVALUATED), ("archive", REFUSED), *(("run", code) for code in (DONE, REFUSED, NOT_EVALUATED))}
+MORE |= {(name, NOT_EVALUATED) for name in ("verify", "ledger verify")}
 MORE |= {(name, ERROR) for name in ("aliases", "verify", "ledger verify", "doctor", "instance", "daemon")}
 """Endings that have a test of their own below."""
 UNSEEN = """\
@@ -71,8 +77,12 @@ UNSEEN = """\
 
 
 @pytest.fixture
-def shell(waiting: RegistrySession, tmp_path: Path) -> Shell:
-    """A home where version 2 is champion and version 3 waits."""
+def shell(waiting: RegistrySession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """A home where version 2 is champion and version 3 waits; wine is declared as it was judged."""
+    app_module = import_module("mlops_assets.cli.app")
+    find = app_module.find_system
+    wine = waiting.spec
+    monkeypatch.setattr(app_module, "find_system", lambda name, *more: wine if name == wine.name else find(name, *more))
     return Shell(Path(waiting.tracking.artifact_root or "").parent, PLAYGROUND=str(tmp_path))
 
 
@@ -88,14 +98,14 @@ def said(shell: Shell, line: str) -> tuple[int, str]:
 
 def test_no_command_and_no_ending_is_missing_from_the_table_or_from_these_tests():
     names = {info.name or info.callback.__name__ for info in app.registered_commands if info.callback}
-    assert set(COMMANDS) == names | {"ledger verify"}
+    assert set(COMMANDS) == names | {"ledger verify", "ledger accept"}
     shown = {(_command(line), code) for code, line in ENDINGS} | MORE
     shown |= {(name, DONE) for name in COMMANDS}
     stated = {(name, code) for name, codes in COMMANDS.items() for code in (*codes, ERROR, USAGE)}
     assert shown == stated
 
 
-@pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"run", "ui", "daemon"}))
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"run", "ui", "daemon", "ledger accept"}))
 def test_a_command_that_did_what_it_was_asked_ends_with_0(shell: Shell, name: str):
     code, text = said(shell, GIVEN.get(name, f"{name} wine_quality"))
     assert code == DONE, text
@@ -108,6 +118,14 @@ def test_what_a_command_did_not_do_shows_in_its_exit_code(shell: Shell, code: Ex
     assert "Traceback" not in text
 
 
+@pytest.mark.parametrize("name", ["approve", "decline", "rollback", "archive"])
+def test_who_may_not_is_refused(shell: Shell, waiting: RegistrySession, monkeypatch: pytest.MonkeyPatch, name: str):
+    bound = changed(waiting.spec, registry={**waiting.spec.registry.model_dump(), "approvers": ["somebody else"]})
+    monkeypatch.setattr(import_module("mlops_assets.cli.app"), "find_system", lambda *_: bound)
+    code, text = said(shell, GIVEN.get(name, f"{name} wine_quality"))
+    assert (code, f"may not {name}" in text) == (REFUSED, True)
+
+
 def test_versions_that_share_too_few_rows_are_not_evaluated(shell: Shell, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(challenge, "FEWEST_ROWS", 10_000)
     assert said(shell, "compare wine_quality 1 2")[0] == NOT_EVALUATED
@@ -116,8 +134,21 @@ def test_versions_that_share_too_few_rows_are_not_evaluated(shell: Shell, monkey
 @pytest.mark.parametrize("line", ["verify wine_quality", "ledger verify"])
 def test_evidence_that_does_not_hold_is_an_error(shell: Shell, waiting: RegistrySession, line: str):
     with waiting.storage.records.engine.begin() as connection:
-        connection.execute(sa.text("UPDATE mlops_ledger SET actor = 'nobody' WHERE sequence = 2"))
+        connection.execute(sa.text("UPDATE mlops_ledger SET actor = 'nobody' WHERE sequence = 9"))
     assert said(shell, line)[0] == ERROR
+
+
+@pytest.mark.parametrize("line", ["verify wine_quality", "ledger verify"])
+def test_a_ledger_whose_head_is_noted_nowhere_is_not_evaluated(shell: Shell, waiting: RegistrySession, line: str):
+    waiting.tracking.client.delete_registered_model_tag(waiting.system, LEDGER_TAG)
+    waiting.storage.filesystem.rm(waiting.storage.anchor(waiting.system))
+    assert said(shell, line)[0] == NOT_EVALUATED
+
+
+def test_a_ledger_that_is_not_the_one_noted_is_accepted_with_0(shell: Shell, waiting: RegistrySession):
+    waiting.tracking.client.delete_registered_model_tag(waiting.system, LEDGER_TAG)
+    assert said(shell, "ledger accept wine_quality --reason tasted")[0] == DONE
+    assert said(shell, "ledger verify")[0] == DONE
 
 
 def test_an_alias_moved_by_hand_is_an_error(shell: Shell, waiting: RegistrySession):
@@ -135,11 +166,14 @@ def test_a_home_that_cannot_be_written_is_an_error(tmp_path: Path, name: str):
 
 @pytest.mark.parametrize(
     ("variable", "value", "message"),
-    [("MLOPS_ENV", "production", "MLOPS_ENV: Input should be 'local', 'ci'"), ("MLOPS_SYSTEMS", "x", "system_folders")],
+    [
+        ("MLOPS_ENV", "production", "MLOPS_ENV: Input should be 'local', 'ci'"),
+        ("MLOPS_SYSTEMS", "x", "MLOPS_SYSTEMS: no JSON. Remedy: "),
+    ],
 )
 def test_a_setting_that_cannot_be_meant_is_wrong_usage(tmp_path: Path, variable: str, value: str, message: str):
     answer = Shell(tmp_path / "home", **{variable: value}).mlops("instance")
-    assert (answer.returncode, message in answer.stderr) == (USAGE, True)
+    assert (answer.returncode, answer.stderr.count(message)) == (USAGE, 1)
 
 
 def test_a_process_of_its_own_ends_with_the_same_code(shell: Shell):

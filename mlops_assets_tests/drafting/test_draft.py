@@ -17,7 +17,7 @@ from mlops_assets.declaration.reading import SHIPPED, read_declaration
 from mlops_assets.drafting import survey as survey_module
 from mlops_assets.drafting.new_system import Beginning, begin
 from mlops_assets.drafting.survey import survey
-from mlops_assets.errors import LandingError, SpecError
+from mlops_assets.errors import BatchRejected, LandingError, SpecError
 
 RNG = np.random.default_rng(7)
 ROWS = 240
@@ -221,6 +221,17 @@ def test_a_file_the_platform_cannot_read_rightly_is_refused(tmp_path: Path):
         begun(tmp_path, tmp_path / "excel.csv", "y")
     with pytest.raises(LandingError, match="is not a file"):
         begun(tmp_path, tmp_path / "absent.csv", "y")
+
+
+def test_a_file_made_to_do_harm_is_refused_by_name_as_when_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    deep = b'{"x": 1, "y": 1}\n{"x": ' + b"[" * 3000 + b"]" * 3000 + b"}\n"
+    (tmp_path / "deep.jsonl").write_bytes(deep)
+    with pytest.raises(BatchRejected, match="too_deep"):
+        begun(tmp_path, tmp_path / "deep.jsonl", "y")
+    monkeypatch.setenv("MLOPS_LANDING_LIMITS", '{"rows": 100}')
+    table().write_parquet(tmp_path / "rows.parquet")
+    with pytest.raises(BatchRejected, match=r"too_many_rows.*MLOPS_LANDING_LIMITS"):
+        begun(tmp_path, tmp_path / "rows.parquet", "y")
 
 
 def test_formats_and_compressions_give_the_same_draft(tmp_path: Path):

@@ -97,7 +97,7 @@ def test_the_sample_becomes_champion_by_its_declared_gates(platform: Platform, h
     assert result.success, {name: ok for name, ok in checks(result).items() if not ok}
     report = platform.storage.records.latest(EvaluationReport, houses.name)
     assert report
-    assert {gate.outcome for gate in report.verdicts} == {"passed"}
+    assert {gate.outcome for gate in report.verdicts if gate.name not in OWN} == {"passed"}
     assert {"r2_at_least", "mean_absolute_percentage_error_at_most", "beats_baseline"} <= set(gates_of(report))
     values = {metric.name: metric for metric in report.metrics}
     assert 0.90 < (values["r2"].value or 0) < 0.97
@@ -190,7 +190,7 @@ def test_price_per_sqft_is_blocked_by_name(platform: Platform, houses: SystemSpe
     platform.land(spec, tmp_path / "featured.csv")
     result = platform.run(spec)
     assert not result.success
-    assert {name for name, passed in checks(result).items() if not passed} == {"no_leakage", "enough_rows"}
+    assert {name for name, passed in checks(result).items() if not passed} == {"no_leakage"}
     assert verdict_of(platform, "no_leakage").reason.startswith("price_per_sqft * sqft gives price (R² 1.0000")
     assert platform.storage.records.latest(ModelVersion, spec.name) is None
     assert "price_per_sqft * sqft gives price" in failure(platform.run(spec, "model"), "house_prices__model")
