@@ -74,10 +74,34 @@ def promises() -> dict[str, tuple[list[str], str]]:
 def test_the_table_of_promises_leaves_none_out():
     assert list(promises()) == [
         *(f"R{number}" for number in range(1, 15)),
-        *(f"M{number}" for number in range(4, 10)),
+        *(f"M{number}" for number in (*range(1, 10), 11, 12, 13)),
         *(f"{number}" for number in range(1, 14)),
     ]
     assert [name for name, (tests, rest) in promises().items() if not tests and not rest.startswith("Not yet")] == []
+
+
+def test_there_is_a_private_way_to_report():
+    page = (REPOSITORY / "SECURITY.md").read_text()
+    section = page[page.index("## Reporting") :].split("\n## ")[0]
+    for word in ("privately", "Report a vulnerability", "not in a public issue", "working days"):
+        assert word in section
+
+
+def who_can_write() -> dict[str, list[str]]:
+    """The cells of the table of trust, by what can be written."""
+    text = (REPOSITORY / "SECURITY.md").read_text()
+    table = text[text.index("| who can write |") :].split("\n\n")[0].splitlines()
+    return {row[0]: row[1:] for row in ([cell.strip() for cell in line.strip("| ").split(" | ")] for line in table[2:])}
+
+
+def test_every_cell_of_the_table_of_trust_is_shown_by_a_test():
+    cells = [cell for row in who_can_write().values() for cell in row]
+    assert len(cells) == 5 * 4
+    for cell in cells:
+        named = [test.partition("::") for test in re.findall(r"`([\w/.]+::\w+)`", cell)]
+        assert cell.startswith(("can", "cannot"))
+        assert named, cell
+        assert [(file, test) for file, _, test in named if test not in functions_of(TESTS / file)] == []
 
 
 @pytest.mark.parametrize("name", promises())

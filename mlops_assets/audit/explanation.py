@@ -103,13 +103,16 @@ def _model_steps(last: LastRun) -> Iterator[AccountStep]:
 
 
 def _ledger_steps(last: LastRun) -> Iterator[AccountStep]:
-    entries = [*map(last.latest, OF_A_VERSION), last.refused, *last.moved, last.successor]
-    before = ""
+    entries = [*map(last.latest, OF_A_VERSION), last.refused, *last.moved, last.successor, *last.accepted]
+    reason_before = less_before = ""
     for entry in sorted(filter(None, entries), key=lambda entry: entry.sequence):
         number = f"version {entry.version}, " if entry.version is not None else ""
-        reason = "for that reason" if entry.reason == before else entry.reason
-        yield AccountStep(entry.event, _outcome(entry), f"{number}by {entry.by}: {reason}", entry.at)
-        before = entry.reason
+        reason = "for that reason" if entry.reason == reason_before else entry.reason
+        less = f"; {entry.asked_less}" if entry.asked_less not in ("", less_before) else ""
+        yield AccountStep(entry.event, _outcome(entry), f"{number}by {entry.by}: {reason}{less}", entry.at)
+        reason_before, less_before = entry.reason, entry.asked_less
+    if last.fault:
+        yield AccountStep("ledger", "failed", f"{last.fault}. Remedy: mlops ledger verify {last.system}")
 
 
 def _answer(last: LastRun, steps: Sequence[AccountStep]) -> str:
@@ -123,7 +126,8 @@ def _answer(last: LastRun, steps: Sequence[AccountStep]) -> str:
     if stopped and stopped.at >= moment(last.model.at):
         return f"The last run did not come to a training, {stays}: {stopped.what}: {stopped.message}"
     by_hand = f"; an alias was found moved by hand: {last.moved[-1].reason}" if last.moved else ""
-    return _answer_of_model(last, stays) + by_hand
+    fault = f"; the ledger is not the one that was noted: {last.fault}" if last.fault else ""
+    return _answer_of_model(last, stays) + by_hand + fault
 
 
 def _answer_of_model(last: LastRun, stays: str) -> str:
@@ -188,7 +192,7 @@ def _outcome(entry: Entry) -> StepOutcome:
         return "failed" if entry.details.get("decision") == "kept" else "passed"
     if entry.event in ("refused", "declined", "ungated"):
         return "failed"
-    return "noted" if entry.event in ("requested", "rolled back") else "passed"
+    return "noted" if entry.event in ("requested", "rolled back", "accepted") else "passed"
 
 
 def _sentence(text: str) -> str:

@@ -7,9 +7,10 @@ from mlops_assets.dataset.version import BatchOutcome, DatasetVersion
 from mlops_assets.evaluation.version import EvaluationReport
 from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model.version import ModelVersion
+from mlops_assets.registry.anchor import fault_without_registry
 from mlops_assets.registry.version import RegisteredVersion
 from mlops_assets.storage.ledger import SUCCESSIONS, Ledger
-from mlops_assets.storage.ledger_entry import Entry, Event
+from mlops_assets.storage.ledger_entry import Entry, Event, moment
 from mlops_assets.storage.records import Published, R
 from mlops_assets.storage.storage import Storage
 from mlops_assets.verdict import Verdict
@@ -73,6 +74,17 @@ class LastRun:
         entries = self.ledger.entries(self.system, "ungated", "restored", *SUCCESSIONS)
         last = max((at for at, entry in enumerate(entries) if entry.event != "ungated"), default=-1)
         return entries[last + 1 :]
+
+    @cached_property
+    def accepted(self) -> list[Entry]:
+        """How persons accepted a ledger that was not as noted, since the last training; ever, where there was none."""
+        since = moment(self.model.at) if self.model else ""
+        return [entry for entry in self.ledger.entries(self.system, "accepted") if entry.at >= since]
+
+    @cached_property
+    def fault(self) -> str:
+        """What is wrong with the ledger or a record that it seals; empty if nothing is."""
+        return fault_without_registry(self.ledger, self.storage, self.system)
 
     @cached_property
     def begun(self) -> Entry | None:

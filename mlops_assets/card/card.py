@@ -12,6 +12,7 @@ from mlops_assets.registry.grounds import GROUNDS
 
 if TYPE_CHECKING:
     from mlops_assets.registry.session import RegistrySession
+    from mlops_assets.storage.ledger_entry import Entry
 
 LABELS = {
     "intended_use": "Intended use",
@@ -166,7 +167,7 @@ def _glance(known: Dossier) -> list[tuple[str, Cell]]:
 
 def _decisions(known: Dossier) -> Section:
     rows: list[list[Cell]] = [
-        [entry.sequence, _moment(entry.at), entry.event, entry.version, entry.by, entry.reason, entry.hash[:12]]
+        [entry.sequence, _moment(entry.at), entry.event, entry.version, entry.by, _why(entry), entry.hash[:12]]
         for entry in known.own_entries
     ]
     columns = ["Entry", "When (UTC)", "What", "Version", "Who", "Why", "Hash"]
@@ -178,7 +179,14 @@ def _decisions(known: Dossier) -> Section:
     if terms:
         named = ["Generation", "From (UTC)", "Until", "Ended by"]
         blocks.insert(0, CardTable(caption="When it was champion", columns=named, rows=terms))
+    if known.ledger_fault:
+        warning = f"{known.ledger_fault}. What it says is not proven: mlops ledger verify {known.spec.name}"
+        blocks.insert(0, CardText(label="The ledger is not the one that was noted", text=warning))
     return Section(title="Decisions", blocks=blocks)
+
+
+def _why(entry: "Entry") -> str:
+    return "; ".join(filter(None, [entry.reason, entry.asked_less]))
 
 
 def _operation(known: Dossier) -> Section:

@@ -10,6 +10,7 @@ from mlops_assets.errors import StorageError, TrackingError
 from mlops_assets.features.version import FeaturesVersion
 from mlops_assets.model.environment import code_version
 from mlops_assets.model.version import ModelVersion
+from mlops_assets.registry.anchor import fault_of
 from mlops_assets.registry.provenance import features_of, model_of, own_report
 from mlops_assets.registry.session import RegistrySession
 from mlops_assets.registry.version import RegisteredVersion
@@ -39,6 +40,8 @@ class Dossier:
     """Version by distribution, as logged with the training run; empty where it cannot be read."""
     environment_note: str = ""
     """Why it cannot be read."""
+    ledger_fault: str = ""
+    """What is wrong with the ledger or a record that it seals; empty if nothing is."""
 
     @cached_property
     def unchanged(self) -> bool:
@@ -51,12 +54,14 @@ class Dossier:
 
     @property
     def own_entries(self) -> list[Entry]:
-        """Entries about this version, and those that took the champion's place from it."""
+        """Entries about this version, about who took its place as champion, and about the ledger as a whole."""
         number = self.version.version
         return [
             entry
             for entry in self.entries
-            if self._is_about(entry) or (entry.event in CHANGES and entry.previous == number)
+            if self._is_about(entry)
+            or (entry.event in CHANGES and entry.previous == number)
+            or entry.event == "accepted"
         ]
 
     @property
@@ -93,6 +98,7 @@ def dossier(session: RegistrySession, number: int) -> Dossier:
         entries=session.ledger.entries(version.system),
         environment=environment,
         environment_note=note,
+        ledger_fault=fault_of(session.registry, session.ledger, storage),
     )
 
 

@@ -67,6 +67,13 @@ def fault_of(registry: "Registry", ledger: "Ledger", storage: "Storage") -> str:
     return storage.records.fault(system)
 
 
+def fault_without_registry(ledger: "Ledger", storage: "Storage", system: str) -> str:
+    """As ``fault_of``, by what the storage noted alone: what can be seen where MLflow is not asked."""
+    stored = _stored(storage, system)
+    chain = hash_chain.verify(system, ledger.chain(system), {STORAGE: stored} if stored else {})
+    return chain.broken or storage.records.fault(system)
+
+
 def _stored(storage: "Storage", system: str) -> tuple[int, str] | None:
     path = storage.anchor(system)
     try:

@@ -17,6 +17,7 @@ from mlops_assets.model.version import ModelVersion
 from mlops_assets.registry.manifest import MODEL, fetched, manifest_digest, places, require_as_sealed
 from mlops_assets.registry.session import RegistrySession
 from mlops_assets.registry.version import RegisteredVersion, require_declared_terms, require_own_report
+from mlops_assets.storage.ledger_entry import LOOSENED, LOOSER_THAN_ELSEWHERE
 from mlops_assets.storage.storage import Storage
 from mlops_assets.verdict import Verdict
 
@@ -67,9 +68,9 @@ def own_report(session: RegistrySession, version: RegisteredVersion) -> "Report"
 def loosened(spec: SystemSpec, report: EvaluationReport) -> dict[str, str]:
     """What asks for less than of the champion before or in another environment, for the ledger; empty if nothing."""
     judged = next((verdict for verdict in report.verdicts if verdict.name == BOUNDS_CHECK), None)
-    before = {"loosened": judged.reason} if judged and judged.outcome == "failed" else {}
+    before = {LOOSENED: judged.reason} if judged and judged.outcome == "failed" else {}
     elsewhere = "; ".join(map(str, looser_than_elsewhere(spec)))
-    return {**before, "looser_than_elsewhere": elsewhere} if elsewhere else before
+    return {**before, LOOSER_THAN_ELSEWHERE: elsewhere} if elsewhere else before
 
 
 def _stored_report(session: RegistrySession, record: EvaluationReport) -> "Report":

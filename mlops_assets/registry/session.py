@@ -1,5 +1,6 @@
 """The registry session: one system's registry and ledger, in the hands of somebody."""
 
+import logging
 import shutil
 import weakref
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ from mlops_assets.storage.storage import Storage
 if TYPE_CHECKING:
     from mlops_assets.resources.model_registry import Registry
     from mlops_assets.resources.tracking import MlflowTracking
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +163,16 @@ class RegistrySession:
             yield
         except (GateRefused, StorageError) as error:
             self.ledger.append(self.entry("refused", redacted(str(error)), version, **about))
+            self._note_if_continued()
             raise
+
+    def _note_if_continued(self) -> None:
+        """Note the head, so that a refusal cannot be cut off; a ledger that does not match its notes keeps them."""
+        try:
+            if not fault_of(self.registry, self.ledger, self.storage):
+                note(self.registry, self.ledger, self.storage)
+        except Exception:  # it must not stand in the place of the refusal
+            logger.warning("The head of the ledger of %s could not be noted", self.system, exc_info=True)
 
     @property
     def system(self) -> str:

@@ -23,7 +23,7 @@ class ChainFinding:
     accepted: list[str] = field(default_factory=list)
     """Faults with which a person has accepted the ledger, and who that was."""
     decisions: int = 0
-    """Entries but those that seal records."""
+    """Entries but those that seal records, and refusals, which anybody can cause."""
     misdated: list[str] = field(default_factory=list)
     """Entries whose time cannot be right: by a clock that was wrong, or by a hand. That breaks no chain."""
 
@@ -48,7 +48,7 @@ def verify(system: str, entries: Iterable[Entry], anchors: Mapping[str, tuple[in
         if remark := _misdated(entry, count, at, latest):
             misdated.append(remark)
         count, head, at = entry.sequence, entry.hash, entry.at
-        decisions += entry.event != RECORDED
+        decisions += entry.event not in (RECORDED, "refused")
         generation = max(entry.generation or 0, generation)
         if entry.sequence in noted:
             seen[entry.sequence] = entry.hash

@@ -34,6 +34,9 @@ RECORDED: Event = "recorded"
 CLAIMED, DOOR = "claimed", "door"
 """Keys of an entry's details: whom the tags of the run name, and the door by which a person came, unless a command."""
 
+LOOSENED, LOOSER_THAN_ELSEWHERE = "loosened", "looser_than_elsewhere"
+"""Keys of an entry's details: what asked for less than of the champion before, and than in other environments."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -70,6 +73,12 @@ class Entry:
         notes = [f"claimed: {', '.join(claimed)}" if claimed else "", f"by {door}" if door else ""]
         beside = "; ".join(filter(None, notes))
         return f"{self.actor} ({beside})" if beside else self.actor
+
+    @property
+    def asked_less(self) -> str:
+        """What asked for less than of the champion before or in another environment, in words; empty if nothing."""
+        before, elsewhere = self.details.get(LOOSENED), self.details.get(LOOSER_THAN_ELSEWHERE)
+        return "; ".join(filter(None, [before, f"less is asked than elsewhere: {elsewhere}" if elsewhere else ""]))
 
     def sealed(self) -> str:
         """The hash that this entry must carry."""

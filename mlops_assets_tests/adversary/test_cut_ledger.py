@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from mlops_assets.audit.verification import verify
 from mlops_assets.declaration.spec import SystemSpec
-from mlops_assets.errors import StorageError
+from mlops_assets.errors import GateRefused, StorageError
 from mlops_assets.registry.approval import approve
 from mlops_assets.registry.rollback import roll_back
 from mlops_assets.registry.session import RegistrySession
@@ -83,6 +83,25 @@ def test_either_anchor_is_enough_to_notice(session: RegistrySession):
     session.registry.note(*session.ledger.head(WINE))
     with pytest.raises(StorageError, match="entry 20, whose hash the storage noted, is missing"):
         roll_back(session, "please")
+
+
+def test_no_refusal_can_be_cut_off(session: RegistrySession):
+    with pytest.raises(GateRefused):
+        roll_back(session, "please", to=2)
+    refused = session.ledger.entries(WINE)[-1]
+    assert refused.event == "refused"
+    changed(session, f"DELETE FROM mlops_ledger WHERE sequence >= {refused.sequence}")
+    assert f"entry {refused.sequence}, whose hash the registry noted, is missing" in found_by_verify(session)
+
+
+def test_a_refusal_starts_no_ledger_beside_a_champion(session: RegistrySession):
+    """Database and notes are lost; who is refused after that has not begun a history."""
+    changed(session, *(f"DELETE FROM mlops_{table}" for table in ("records", "ledger", "outbox")))
+    session.tracking.client.delete_registered_model_tag(WINE, LEDGER_TAG)
+    Path(session.storage.anchor(WINE)).unlink()
+    session.ledger.append(session.entry("refused", "somebody may not"))
+    with pytest.raises(StorageError, match="it is empty, yet MLflow has version 2 as champion"):
+        session.settle()
 
 
 def test_a_person_may_accept_the_ledger_as_it_is_and_that_is_on_record(session: RegistrySession, home: Platform):

@@ -207,6 +207,31 @@ def test_why_follows_a_rollback_and_a_hand(session: RegistrySession):
     )
 
 
+def test_why_names_what_asked_for_less(session: RegistrySession, home: Platform):
+    loose = {"at_least": 0.1, "metric": "accuracy"}
+    other = {**session.spec.model.model_dump(), "seed": 9}
+    looser = changed(session.spec, evaluation={**session.spec.evaluation.model_dump(), "gates": [loose]}, model=other)
+    assert home.run(looser).success
+    told = [step.message for step in account(session.storage, session.system).steps if step.what == "registered"]
+    (named,) = told
+    assert "every blocking gate passed; looser than for champion version 2: accuracy_at_least: at least 0.80" in named
+
+
+def test_why_names_a_ledger_that_is_not_as_it_was_noted_and_who_accepted_it(session: RegistrySession):
+    with session.storage.records.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM mlops_ledger WHERE sequence >= 20")
+        connection.exec_driver_sql("DELETE FROM mlops_outbox")
+    found = account(session.storage, session.system)
+    fault = "entry 20, whose hash the storage noted, is missing"
+    assert fault in found.answer
+    assert (found.steps[-1].what, found.steps[-1].outcome) == ("ledger", "failed")
+    session.accept_ledger("restored from Monday")
+    found = account(session.storage, session.system)
+    assert "whose hash" not in found.answer
+    (accepted,) = (step for step in found.steps if step.what == "accepted")
+    assert (accepted.outcome, accepted.message.startswith("by ada: restored from Monday (entry 20")) == ("noted", True)
+
+
 def test_why_names_the_gate_that_failed_and_the_run_that_did_not_train(home: Platform, session: RegistrySession):
     gates = [{"metric": "accuracy", "at_least": 0.9999}, {"metric": "log_loss", "at_most": 0.0001}]
     strict = changed(session.spec, evaluation={**session.spec.evaluation.model_dump(), "gates": gates})
