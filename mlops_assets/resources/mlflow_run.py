@@ -1,7 +1,9 @@
 """The MLflow run that is active: what the stages log with it, in their words."""
 
+import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,15 +58,16 @@ class MlflowRun:
         """A fitted pipeline as skops with signature and input example; its ``models:/m-…`` URI."""
         import mlflow
 
-        return mlflow.sklearn.log_model(
-            pipeline,
-            name="model",
-            signature=mlflow.models.infer_signature(example, predictions),
-            input_example=example.head(5),
-            pip_requirements=requirements,
-            serialization_format="skops",
-            skops_trusted_types=trusted_types,
-        ).model_uri
+        with _example_not_tried():
+            return mlflow.sklearn.log_model(
+                pipeline,
+                name="model",
+                signature=mlflow.models.infer_signature(example, predictions),
+                input_example=example.head(5),
+                pip_requirements=requirements,
+                serialization_format="skops",
+                skops_trusted_types=trusted_types,
+            ).model_uri
 
     def log_beside_model(self, uri: str, paths: Iterable[Path]) -> None:
         """Files that travel with the model at ``uri``."""
@@ -72,3 +75,21 @@ class MlflowRun:
 
         for path in paths:
             mlflow.MlflowClient().log_model_artifact(uri.rpartition("/")[2], str(path))
+
+
+@contextmanager
+def _example_not_tried() -> Iterator[None]:
+    """Without MLflow's warning that it could not load the model to try the example: here it may load none.
+
+    That the stored artefact repeats the pipeline's predictions is shown before it is logged.
+    """
+
+    def other(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("Failed to validate serving input example")
+
+    logger = logging.getLogger("mlflow.models.model")
+    logger.addFilter(other)
+    try:
+        yield
+    finally:
+        logger.removeFilter(other)

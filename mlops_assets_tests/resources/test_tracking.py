@@ -8,10 +8,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import TrackingError
 from mlops_assets.resources.tracking import MlflowTracking
 from mlops_assets_tests.login_proxy import login_required
-from mlops_assets_tests.platform import Platform
+from mlops_assets_tests.platform import Platform, changed
 
 
 @pytest.fixture
@@ -121,3 +122,11 @@ def test_two_processes_may_make_the_schema_at_once(tmp_path: Path):
     uri = f"sqlite:///{tmp_path / 'fresh.db'}"
     started = [subprocess.Popen([sys.executable, "-c", code, uri], stderr=subprocess.DEVNULL) for _ in range(2)]
     assert [process.wait(timeout=120) for process in started] == [0, 0]
+
+
+def test_mlflow_warns_of_nothing_when_a_model_is_logged(
+    home: Platform, spec: SystemSpec, caplog: pytest.LogCaptureFixture
+):
+    """It may load no model here, and would say so at every training."""
+    assert home.run(changed(spec, model={**spec.model.model_dump(), "seed": 8}), "model").success
+    assert [r.getMessage() for r in caplog.records if r.name.startswith("mlflow") and r.levelno >= 30] == []
