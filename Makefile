@@ -6,13 +6,13 @@ BIN := $(VENV)/bin
 SYSTEM ?= wine_quality
 NAME ?= all
 WITHOUT ?= nothing
-PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 export DAGSTER_HOME ?= $(CURDIR)/.mlops
 export MLFLOW_DISABLE_TELEMETRY := true
 unexport PYTHONDONTWRITEBYTECODE # bytecode halves the time of every import
 
-.PHONY: demo test soak ui lint format bench clean
+.PHONY: demo test soak ui lint format bench lock advisories sbom clean
 
 demo: $(VENV)/installed
 	@$(BIN)/mlops land $(SYSTEM)
@@ -50,17 +50,28 @@ format: $(VENV)/installed-dev
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m benchmarks
 
+UPGRADE ?=
+lock: $(VENV)/installed-dev # keeps every version but those that UPGRADE names; UPGRADE=--all takes the newest of all
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python .ci/lock.py $(UPGRADE)
+
+advisories: $(VENV)/installed-dev
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python .ci/advisories.py
+
+sbom: $(VENV)/installed-dev
+	@mkdir -p dist
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python .ci/licences.py > dist/licences.txt
+	cat requirements.lock torch.lock | $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o dist/sbom.json -
+
 clean:
 	rm -rf $(VENV) .mlops
 
-$(VENV)/installed: pyproject.toml constraints.txt
+$(VENV)/installed: pyproject.toml requirements.lock torch.lock
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) --no-deps -e .
-	$(BIN)/python -c 'from importlib.metadata import requires; print(*requires("mlops-assets"), sep="\n")' \
-	  | grep -v -e 'extra ==' -e '^$(WITHOUT)\b' > $(VENV)/requirements.txt
-	$(PIP) -r $(VENV)/requirements.txt
+	$(PIP) --no-deps --require-hashes -r requirements.lock
+	@[ "$(WITHOUT)" = torch ] || $(PIP) -r torch.lock
+	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed
-	$(PIP) -e '.[dev]'
+$(VENV)/installed-dev: $(VENV)/installed requirements-dev.lock
+	$(PIP) --no-deps --require-hashes -r requirements-dev.lock
 	@touch $@

@@ -17,6 +17,7 @@ from zipfile import ZipFile
 import numpy as np
 import pandas as pd
 import pytest
+from packaging.requirements import Requirement
 
 from mlops_assets_tests.shell import Answer
 from mlops_assets_tests.test_ui import answers, ask, free_port, wait_for
@@ -145,12 +146,17 @@ def test_every_shipped_system_runs_without_clone_and_without_torch(wheel: Instal
 def test_an_empty_environment_needs_nothing_but_the_wheel(tmp_path: Path, record_property: Callable[..., None]):
     env, began = tmp_path / "env", time.monotonic()
     venv.create(env, symlinks=True, with_pip=True)
-    packed, constraints = build(tmp_path / "wheel"), str(REPOSITORY / "constraints.txt")
     empty = Installed(env)
     outside = tmp_path / "outside"
     outside.mkdir()
-    installed = empty.run(outside, "python", "-m", "pip", "install", "-q", "-c", constraints, str(packed), seconds=1800)
-    assert installed.returncode == 0, installed.stderr[-3000:]
+    locks = [str(REPOSITORY / "requirements.lock"), str(REPOSITORY / "torch.lock")]
+    for words in (
+        ["--require-hashes", "-r", locks[0]],
+        ["-r", locks[1]],
+        ["--no-deps", str(build(tmp_path / "wheel"))],
+    ):
+        installed = empty.run(outside, "python", "-m", "pip", "install", "-q", *words, seconds=1800)
+        assert installed.returncode == 0, installed.stderr[-3000:]
     record_property("seconds to install", f"{time.monotonic() - began:.0f}")
     packages = site_packages(env)
     record_property("MB installed", megabytes(packages))
@@ -166,16 +172,25 @@ def test_an_empty_environment_needs_nothing_but_the_wheel(tmp_path: Path, record
 def test_every_pinned_library_has_a_wheel_for_later_pythons(
     version: str, tmp_path: Path, record_property: Callable[..., None]
 ):
-    pins = [line for line in (REPOSITORY / "constraints.txt").read_text().splitlines() if "==" in line]
+    pins = pinned(version)
     asked = tmp_path / "pins.txt"
-    asked.write_text("\n".join(pin for pin in pins if not pin.startswith("torch==")))
+    asked.write_text("\n".join(sorted(pins)))
     words = ["-m", "pip", "download", "-q", "--no-deps", "--only-binary", ":all:", "--python-version", version]
     command = [sys.executable, *words, "-r", str(asked), "-d", str(tmp_path / "wheels")]
     downloaded = subprocess.run(command, capture_output=True, text=True, timeout=1800)
     assert downloaded.returncode == 0, downloaded.stderr[-3000:]
     found = len(list((tmp_path / "wheels").glob("*.whl")))
-    assert found == len(pins) - 1
+    assert found == len(pins)
     record_property("wheels", found)
+
+
+def pinned(version: str) -> set[str]:
+    """Every pin of the locks with hashes that this Python needs on this system."""
+    locks = [(REPOSITORY / name).read_text() for name in ("requirements-dev.lock", "requirements-extras.lock")]
+    lines = [line.rstrip("\\ ") for lock in locks for line in lock.splitlines() if "==" in line.partition(" ")[0]]
+    python = {"python_version": version, "python_full_version": f"{version}.0"}
+    needed = (each for each in map(Requirement, lines) if each.marker is None or each.marker.evaluate(python))
+    return {f"{each.name}{each.specifier}" for each in needed}
 
 
 @pytest.mark.parametrize("version", ["py311", "py312", "py313"])
