@@ -72,6 +72,11 @@ def test_no_two_locks_say_different_things(lock: str):
     assert lock == TORCH or running.keys() <= pins.keys()
 
 
+def test_the_constraints_are_the_versions_of_all_locks():
+    every = {name: pin[0] for lock in (RUNNING, DEVELOPING, EXTRAS, TORCH) for name, pin in locked(lock).items()}
+    assert {name: pin[0] for name, pin in locked("constraints.txt").items()} == every
+
+
 def test_nothing_is_installed_beside_the_locks():
     made = subprocess.run(["make", "-nB", ".venv/installed-dev"], cwd=REPOSITORY, capture_output=True, text=True)
     installs = [line.partition(" install ")[2] for line in made.stdout.splitlines() if " install " in line]

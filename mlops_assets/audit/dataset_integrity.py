@@ -16,7 +16,7 @@ def require_content(storage: Storage, version: DatasetVersion, batches: dict[str
     ``batches`` are the :func:`members` of the version.
 
     Raises:
-        StorageError: if rows are missing, were added or were changed; names the batch where one can be told.
+        StorageError: if rows are missing, were added or were changed; names the batch where one can be known.
     """
     rows = read_dataset(storage, version)
     hashes = row_hash(rows, [name for name in rows.columns if not name.startswith("_")])

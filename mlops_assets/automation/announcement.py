@@ -17,7 +17,7 @@ logger = logging.getLogger("mlops_assets.announcement")
 def announce(settings: Settings, spec: SystemSpec, entry: Entry) -> str:
     """Tell the instance of the champion that ``entry`` made; return why that was not possible, empty if it was.
 
-    The ledger is right in any case: what Dagster was not told now, the sensor of the registry tells it later.
+    The ledger is right in any case: what Dagster did not learn now, the sensor of the registry shows it later.
     """
     try:
         prepare_instance(settings)

@@ -71,7 +71,7 @@ def require_digest(
     ``batches`` are those that the version holds, by id.
 
     Raises:
-        StorageError: if rows are missing, were added or were changed; names the batch where one can be told.
+        StorageError: if rows are missing, were added or were changed; names the batch where one can be known.
     """
     place = f"version {version.table_version} of the dataset of {version.system!r}"
     if rows.height != version.rows:

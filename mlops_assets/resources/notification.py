@@ -57,7 +57,7 @@ class Notification(dg.ConfigurableResource):
         while self.webhook_url and time.monotonic() < last and (message := outbox.claim()):
             try:
                 self._post(message)
-            except MlopsError as error:  # kept with the message, told by `mlops doctor`, and tried again
+            except MlopsError as error:  # kept with the message, named by `mlops doctor`, and tried again
                 logger.warning("message %d, attempt %d: %s", message.id, message.attempts + 1, error)
                 outbox.failed(message, str(error))
                 return Delivery(delivered, str(error))

@@ -114,7 +114,7 @@ class MlflowTracking(dg.ConfigurableResource):
             ):
                 yield run
         except BaseException:
-            # The error is raised on; an MLflow that is gone cannot be told of it.
+            # The error is raised on; an MLflow that is gone cannot hear of it.
             with suppress(TrackingError), self.answering():
                 self.ping()
                 self._settle(client, parent)

@@ -26,7 +26,7 @@ def in_turn(
 ) -> T:
     """What ``write`` makes of a transaction, begun anew whenever another writer was first.
 
-    ``lost`` is told then, with whether that went on for too long: it raises where there is nothing to try again.
+    ``lost`` is called then, with whether that went on for too long: it raises where there is nothing to try again.
     """
     from sqlalchemy.exc import IntegrityError
 

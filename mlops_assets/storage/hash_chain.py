@@ -37,7 +37,7 @@ def verify(system: str, entries: Iterable[Entry], anchors: Mapping[str, tuple[in
 
     ``anchors`` are a sequence number and hash by the place outside the ledger where they were noted: they show entries
     that were taken off the end, and a chain that was written anew. A fault before an entry by which a person accepted
-    the ledger is told, and no longer breaks it.
+    the ledger is named, and no longer breaks it.
     """
     count, head, generation, broken, decisions, at = 0, "", 0, "", 0, ""
     accepted, misdated, seen = list[str](), list[str](), dict[int, str]()
