@@ -56,7 +56,7 @@ def main(home: Path, folder: Path) -> None:
         trained = train(spec, features, parts.train, parts.validation)
         model = publish_model(spec, features, trained, parts.test.loc[:, features.names], run, folder)
         storage.records.append(model)
-        learned(trained, features, *parts.held_out)
+        learned(trained, features, parts.train, *parts.held_out)
         fitted = FittedModel.of(trained, model.digest)
         subject = subject_of(spec, features, parts, fitted)
         report = _evaluated(storage, subject, fitted, model, run, folder)

@@ -127,7 +127,7 @@ class AdvisoryService(ThreadingHTTPServer):
 
 
 class _Answers(BaseHTTPRequestHandler):
-    server: AdvisoryService
+    server: AdvisoryService  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def do_POST(self) -> None:
         name = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["package"]["name"]

@@ -91,7 +91,7 @@ def _model_steps(last: LastRun) -> Iterator[AccountStep]:
     model = last.model.record
     trained = f"model {model.digest[:12]} on {model.train_rows:,} rows, Dagster run {last.model.run_id or 'unknown'}"
     behind = "; the newest dataset version was not trained on" if last.is_behind else ""
-    yield AccountStep("training", "passed", trained + behind, moment(last.model.at))
+    yield _judged("training", trained + behind, model.verdicts, last.model)
     if last.report is None:
         yield AccountStep("evaluation", "not evaluated", "this model has no report. Remedy: materialise evaluation")
         return
@@ -179,7 +179,8 @@ def _judged(what: str, contents: str, verdicts: Sequence[Verdict], published: Pu
         return AccountStep(what, "failed" if failed else "not evaluated", f"{contents}: {_blocking(verdicts)}", at)
     warned = [verdict for verdict in verdicts if not verdict.passed]
     warnings = [f"warning: {verdict.name}: {verdict.reason}" for verdict in warned]
-    passed = f"{contents}; {len(verdicts) - len(warned)} of {len(verdicts)} checks passed"
+    counted = f"{contents}; {len(verdicts) - len(warned)} of {len(verdicts)} checks passed"
+    passed = counted if verdicts else contents
     return AccountStep(what, "passed", "; ".join([passed, *warnings]), at)
 
 

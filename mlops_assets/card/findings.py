@@ -31,6 +31,8 @@ def evaluation(known: "Dossier") -> Section:
         blocks.append(_classes(report))
     blocks.append(verdicts("Gates: conditions that this version had to meet", report.gates))
     blocks.append(verdicts("Proofs at registration", known.version.verdicts))
+    if known.model.verdicts:
+        blocks.append(verdicts("What the training showed", known.model.verdicts))
     if report.bounds:
         changed: list[list[Cell]] = [
             [bound.gate, bound.version, bound.then, bound.now, "loosened" if bound.loosened else "not loosened"]

@@ -1,6 +1,6 @@
 """The rehearsal: a drafted declaration put through the platform's own checks and a quick model, on rows of the file."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,8 +10,6 @@ from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.drafting.column_names import words
 
 if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
-
     from mlops_assets.features.assembly import Assembly
     from mlops_assets.features.leakage.target_leakage import ScoreRow
     from mlops_assets.features.version import SplitPlan
@@ -97,6 +95,7 @@ def rehearse(spec: SystemSpec, sample: pl.DataFrame) -> Rehearsal:
 def quick_values(rehearsal: Rehearsal, spec: SystemSpec, metrics: list[str]) -> Quick | None:
     """Train a forest on train rows of the rehearsal and judge it on validation rows; None without these."""
     from mlops_assets.features.version import FeaturesVersion
+    from mlops_assets.metrics.constant_guess import constant_guess
     from mlops_assets.metrics.outcomes import read_outcomes
     from mlops_assets.metrics.scoring import values
     from mlops_assets.model.prediction import predict
@@ -123,12 +122,16 @@ def quick_values(rehearsal: Rehearsal, spec: SystemSpec, metrics: list[str]) -> 
     trained = train(_with_forest(spec), version, fitted)
     truth = judged[spec.dataset.target].to_numpy()
 
-    def scores(pipeline: "Pipeline") -> dict[str, float]:
-        predicted = predict(pipeline, judged.loc[:, version.names])
-        outcomes = read_outcomes(spec.task, truth, predicted, classes, spec.evaluation.positive)
-        return {name: value for name, value in values(metrics, outcomes).items() if value is not None}
+    predicted = predict(trained.pipeline, judged.loc[:, version.names])
+    outcomes = read_outcomes(spec.task, truth, predicted, classes, spec.evaluation.positive)
+    learned = fitted[spec.dataset.target].to_numpy()
+    guess = constant_guess(spec.task, learned, outcomes.classes, spec.evaluation.positive)
+    constants = {name: values([name], guess.outcomes(name, outcomes))[name] for name in metrics}
+    return Quick(_known(values(metrics, outcomes)), _known(constants), len(judged), len(fitted))
 
-    return Quick(scores(trained.pipeline), scores(trained.baselines["simple"]), len(judged), len(fitted))
+
+def _known(scores: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: value for name, value in scores.items() if value is not None}
 
 
 def _with_forest(spec: SystemSpec) -> SystemSpec:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlops_assets.evaluation import gate_history
+from mlops_assets.evaluation import gate_history, linear_baseline
 from mlops_assets.evaluation.diagnoses import preparation
 from mlops_assets.evaluation.diagnoses.importance import Shuffling, permutation_importance
 from mlops_assets.evaluation.diagnosis import Diagnosis, Subject
@@ -113,6 +113,7 @@ def _report(
         gates=[
             *(judge(gate, evidence, diagnoses) for gate in spec.evaluation.gates),
             *_own_gates(subject, diagnoses),
+            linear_baseline.verdict(evidence, spec.primary_metric),
             gate_history.verdict(spec.evaluation.gates, terms, predecessors),
         ],
         terms=terms,
@@ -128,7 +129,7 @@ def _report(
 
 
 def _metrics(evidence: Evidence) -> list[MetricReport]:
-    beside = {name: evidence.baseline_estimates(name) for name in evidence.baselines}
+    beside = evidence.baseline_estimates()
     return [
         _metric(estimate, {baseline: estimates[name] for baseline, estimates in beside.items()})
         for name, estimate in evidence.estimates.items()

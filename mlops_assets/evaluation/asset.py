@@ -8,7 +8,7 @@ import dagster as dg
 
 from mlops_assets.asset import Metadata, check, check_results, refusals, require, stage_asset, versions
 from mlops_assets.declaration.spec import SystemSpec
-from mlops_assets.evaluation.diagnosis_catalogue import PREPARATION_CHECK
+from mlops_assets.evaluation.diagnosis_catalogue import LINEAR_CHECK, PREPARATION_CHECK
 from mlops_assets.evaluation.gate_history import CHECK as BOUNDS_CHECK
 from mlops_assets.evaluation.gate_history import Judged, Predecessors
 from mlops_assets.evaluation.terms import declared_terms
@@ -72,6 +72,7 @@ def _checks(spec: SystemSpec) -> list[dg.AssetCheckSpec]:
     return [
         *(check(spec, STAGE, gate.name, gate.description, gate.severity) for gate in spec.evaluation.gates),
         check(spec, STAGE, PREPARATION_CHECK, "Nothing before the estimator was fitted on other than train rows."),
+        check(spec, STAGE, LINEAR_CHECK, "Not significantly worse than a plain linear model.", "warn"),
         check(spec, STAGE, BOUNDS_CHECK, "Nothing asks for less than was asked of the champion.", "warn"),
     ]
 

@@ -8,6 +8,7 @@ from mlops_assets.declaration.base import Task
 from mlops_assets.evaluation.diagnosis_info import Better, DiagnosisInfo, MeasureInfo
 
 PREPARATION_CHECK = "preparation_from_train"
+LINEAR_CHECK = "not_worse_than_linear"
 """The platform's own gate, on what ``preparation`` finds; no declaration adds or removes it."""
 PERTURBATION_LEVELS = (1, 5, 10, 20)
 """Per cent of noise or of empty cells that ``robustness`` measures."""

@@ -12,12 +12,13 @@ from mlops_assets.errors import NotEvaluated
 from mlops_assets.evaluation.diagnosis import Subject
 from mlops_assets.evaluation.spec import SliceSpec
 from mlops_assets.metrics.bootstrap import STANDARD, Bootstrap
+from mlops_assets.metrics.constant_guess import ConstantGuess, constant_guess
 from mlops_assets.metrics.estimate import Estimate, estimate
 from mlops_assets.metrics.outcomes import Outcomes, Predictions, read_outcomes, shared_classes
 from mlops_assets.metrics.scoring import applicable
 
-SIMPLE = "simple"
-"""Name of the baseline that a model must beat: the majority class or the mean."""
+SIMPLE, LINEAR = "simple", "linear"
+"""Names of the baselines: the constant guess that a model must beat, and a linear model."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +28,9 @@ class Evidence:
     task: Task
     outcomes: Outcomes
     baselines: Mapping[str, Outcomes]
-    """Outcomes of the same rows, by name of the baseline."""
+    """Outcomes of the same rows, by name of the fitted baseline."""
+    guess: ConstantGuess | None = None
+    """The best constant for each metric on the train rows; None where these are not at hand."""
     context: Mapping[str, pd.Series] = field(default_factory=dict)
     """Values of the columns that travel beside the features, by column."""
     group: str | None = None
@@ -47,11 +50,24 @@ class Evidence:
 
     def estimate(self, names: Iterable[str]) -> dict[str, Estimate]:
         """Metrics of the model with their intervals."""
-        return estimate(names, self.outcomes, self.groups, self.bootstrap)
+        return self._estimated(names, self.outcomes)
 
-    def baseline_estimates(self, name: str) -> dict[str, Estimate]:
-        """Metrics of one baseline with their intervals."""
-        return estimate(applicable(self.outcomes), self.baselines[name], self.groups, self.bootstrap)
+    def baseline_estimates(self) -> dict[str, dict[str, Estimate]]:
+        """Metrics of every baseline with their intervals, by its name; of constants, the best for each metric."""
+        names = applicable(self.outcomes)
+        fitted = {name: self._estimated(names, outcomes) for name, outcomes in self.baselines.items()}
+        return fitted if self.guess is None else {SIMPLE: self._of_guess(self.guess, names), **fitted}
+
+    def _of_guess(self, guess: ConstantGuess, names: Iterable[str]) -> dict[str, Estimate]:
+        groups = guess.by_answer(names).values()
+        return {
+            name: reached
+            for group in groups
+            for name, reached in self._estimated(group, guess.outcomes(group[0], self.outcomes)).items()
+        }
+
+    def _estimated(self, names: Iterable[str], outcomes: Outcomes) -> dict[str, Estimate]:
+        return estimate(names, outcomes, self.groups, self.bootstrap)
 
     def sliced(self, selected: SliceSpec | None) -> "Evidence":
         """Only the rows that ``selected`` names.
@@ -81,6 +97,7 @@ def gather_evidence(subject: Subject, baselines: Mapping[str, Predictions]) -> E
     several = {"": subject.predictions, **baselines}
     classes = features.classes or ()
     known = shared_classes(truth, several.values(), classes) if spec.task == "classification" else ()
+    learned = None if subject.train is None else subject.train[features.target].to_numpy()
     outcomes = {
         name: read_outcomes(spec.task, truth, predictions, known, spec.evaluation.positive)
         for name, predictions in several.items()
@@ -89,6 +106,7 @@ def gather_evidence(subject: Subject, baselines: Mapping[str, Predictions]) -> E
         task=spec.task,
         outcomes=outcomes.pop(""),
         baselines=outcomes,
+        guess=None if learned is None else constant_guess(spec.task, learned, known, spec.evaluation.positive),
         context={str(name)[1:]: pd.Series(rows[name]) for name in rows.columns if str(name).startswith("@")},
         group=features.group,
         bootstrap=subject.bootstrap,

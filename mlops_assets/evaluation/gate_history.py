@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from mlops_assets.evaluation.diagnosis_catalogue import PREPARATION_CHECK
+from mlops_assets.evaluation.diagnosis_catalogue import LINEAR_CHECK, PREPARATION_CHECK
 from mlops_assets.evaluation.spec import GateSpec
 from mlops_assets.evaluation.term_history import changed_terms
 from mlops_assets.evaluation.terms import Terms
@@ -14,7 +14,7 @@ from mlops_assets.storage.storage import Storage
 from mlops_assets.verdict import Severity, Side, Verdict
 
 CHECK = "bounds_not_loosened"
-OWN = (PREPARATION_CHECK, CHECK)
+OWN = (PREPARATION_CHECK, LINEAR_CHECK, CHECK)
 """Gates of the platform, which no declaration changes."""
 
 

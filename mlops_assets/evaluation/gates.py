@@ -9,9 +9,10 @@ from mlops_assets.comparison.comparison import Comparison
 from mlops_assets.comparison.pair import Pair
 from mlops_assets.errors import NotEvaluated
 from mlops_assets.evaluation.diagnosis import Diagnosis, Measure
-from mlops_assets.evaluation.gate_evidence import SIMPLE, Evidence
+from mlops_assets.evaluation.gate_evidence import Evidence
 from mlops_assets.evaluation.spec import GateSpec
 from mlops_assets.metrics.catalogue import primary_metric
+from mlops_assets.metrics.chance import chance
 from mlops_assets.metrics.estimate import Estimate
 from mlops_assets.metrics.formatting import demand_text, figure, interval_text
 from mlops_assets.metrics.scoring import obstacle
@@ -137,28 +138,39 @@ class MetricGate(RowsGate):
 
 
 class BaselineGate(RowsGate):
-    """Better than the majority or mean guess, by a paired bootstrap."""
+    """Better than the best constant, and than the same answers given to other rows.
+
+    The first shows that the model is of use, the second that it knows something of the rows: coin flips beat every
+    constant by a metric that is a mean over classes.
+    """
 
     def judge_rows(self, evidence: Evidence) -> Verdict:
         metric = primary_metric(evidence.task, self.spec.metric)
-        if SIMPLE not in evidence.baselines:
-            raise NotEvaluated(f"there is no {SIMPLE!r} baseline. Remedy: materialise the model again")
-        model, baseline = evidence.outcomes, evidence.baselines[SIMPLE]
-        comparison = Pair(model, baseline, evidence.groups, evidence.bootstrap).compare(metric, "bootstrap")
+        if evidence.guess is None:
+            raise NotEvaluated("there are no train rows to make a constant guess from. Remedy: materialise evaluation")
+        level = (1 - evidence.bootstrap.confidence) / 2
+        guess = evidence.guess.outcomes(metric, evidence.outcomes)
+        comparison = Pair(evidence.outcomes, guess, evidence.groups, evidence.bootstrap).compare(metric)
+        shuffled = chance(metric, evidence.outcomes, evidence.groups, level, evidence.bootstrap.seed)
         return self.verdict(
-            "passed" if comparison.superior else "failed",
-            self._reason(comparison),
+            "passed" if comparison.superior and shuffled <= level else "failed",
+            f"{self._reason(comparison)}; {_of_shuffles(shuffled, level)}",
             value=comparison.difference,
             bound=0.0,
             interval=comparison.interval,
             rows=comparison.rows,
-            details={"metric": metric, "model": comparison.challenger, "baseline": comparison.champion},
+            details={
+                "metric": metric,
+                "model": comparison.challenger,
+                "baseline": comparison.champion,
+                "chance": shuffled,
+            },
         )
 
     def _reason(self, comparison: Comparison) -> str:
         difference, model, baseline = comparison.difference, comparison.challenger, comparison.champion
         return (
-            f"{comparison.metric} {figure(model)} against {figure(baseline)} of the baseline on "
+            f"{comparison.metric} {figure(model)} against {figure(baseline)} of the best constant on "
             f"{comparison.rows:,} rows{self.where}: {'better' if difference >= 0 else 'worse'} by "
             f"{figure(abs(difference))}, improvement {interval_text(comparison.interval)} must lie above 0"
         )
@@ -166,6 +178,10 @@ class BaselineGate(RowsGate):
 
 KINDS: Mapping[str, type[Gate]] = {"metric": MetricGate, "measure": MeasureGate, "beats_baseline": BaselineGate}
 """Every kind of gate, by what its declaration names."""
+
+
+def _of_shuffles(share: float, level: float) -> str:
+    return f"answers of other rows are as good in {share:.1%} of shuffles, at most {level:.1%} may be"
 
 
 def _measure(diagnoses: Sequence[Diagnosis], named: str) -> Measure | None:

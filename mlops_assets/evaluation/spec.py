@@ -41,7 +41,7 @@ class GateSpec(Declared):
     judged_on: Literal["value", "interval"] = "value"
     """``interval``: the conservative end of the 95 % interval must meet the bound."""
     check: Literal["beats_baseline"] | None = None
-    """``beats_baseline``: better than the majority/mean baseline by a paired bootstrap."""
+    """``beats_baseline``: better than the best constant for the metric, and than its own answers to other rows."""
     severity: Severity = "block"
     """``block`` stops registration, ``warn`` only tells."""
     slice: SliceSpec | None = None
@@ -84,7 +84,7 @@ class GateSpec(Declared):
         """The condition as a sentence."""
         where = f" where {self.slice.column} is {self.slice.equals!r}" if self.slice else ""
         if self.side is None:
-            return f"Better than the majority or mean guess by a paired bootstrap{where}."
+            return f"Better than the best constant guess, and than chance{where}."
         bound = f"{self.side.replace('_', ' ')} {self.bound:g}"
         end = "the conservative end of its interval" if self.judged_on == "interval" else "its value"
         return f"{self.metric or self.measure}: {end} is {bound}{where}, on {self.min_rows} rows or more."

@@ -52,12 +52,14 @@ def model_asset(spec: SystemSpec, check_code: CodeCheck) -> dg.AssetsDefinition:
                 parts = read_parts(opened, features)
                 trained = train(spec, features, parts.train, parts.validation)
                 inputs = parts.test.loc[:, features.names]
-                version = publish_model(spec, features, trained, inputs, MlflowRun(run.info.run_id), Path(folder))
+                published = publish_model(spec, features, trained, inputs, MlflowRun(run.info.run_id), Path(folder))
+                checked = learned(trained, features, parts.train, *parts.held_out)
+                version = published.model_copy(update={"verdicts": [checked]})
         opened.records.append(version, context.run.run_id)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(version.data_version),
             metadata=_metadata(version, tracking.run_url(version.mlflow_run_id)),
-            check_results=check_results(spec, STAGE, [learned(trained, features, *parts.held_out)]),
+            check_results=check_results(spec, STAGE, version.verdicts),
         )
 
     return model

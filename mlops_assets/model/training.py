@@ -35,7 +35,7 @@ class Trained:
 
     pipeline: "Pipeline"
     baselines: "dict[str, Pipeline]"
-    """``simple`` (majority or mean) and ``linear``, fitted on the same rows."""
+    """``linear``, fitted on the same rows."""
     estimator: str
     """Dotted path."""
     params: dict[str, object]

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from mlops_assets.model.threshold import DecisionThreshold
 from mlops_assets.storage.places import ArtefactUri
 from mlops_assets.storage.records import Record
+from mlops_assets.verdict import Verdict
 
 
 class ModelVersion(Record):
@@ -30,7 +31,7 @@ class ModelVersion(Record):
     onnx_note: str = ""
     """How the ONNX copy compared, or why there is none."""
     baselines: dict[str, str] = {}
-    """Digests of the baseline artefacts by name (``simple``, ``linear``)."""
+    """Digests of the baseline artefacts by name (``linear``; of earlier releases ``simple``, too)."""
     calibration: str = "none"
     """How validation rows mended the probabilities."""
     calibration_rows: int = 0
@@ -48,6 +49,8 @@ class ModelVersion(Record):
 
     code_digest: str = ""
     """What the code that makes its features, and its own classes, are known by; empty in models of earlier releases."""
+    verdicts: list[Verdict] = []
+    """``learned``; none in models of earlier releases."""
     sealed_code: str = ""
     """SHA-256 of ``code/seal.json`` with its MLflow run; empty in models of earlier releases."""
 

@@ -69,3 +69,20 @@ def test_a_target_that_is_not_there_is_one_line_with_the_remedy(shell: Shell, ro
     refused = shell.mlops("new", "flats", "--data", str(rows), "--target", "prise")
     assert refused.returncode == 1
     assert "has no column 'prise'. Did you mean 'price'?" in refused.stderr
+
+
+@pytest.mark.slow
+def test_a_model_of_noise_does_not_become_champion(shell: Shell, tmp_path: Path):
+    """A skewed target, of which any constant near the median has a smaller error than the mean has."""
+    import numpy as np
+    import polars as pl
+
+    rng = np.random.default_rng(7)
+    noise = {f"x{number}": rng.normal(size=600).round(4) for number in range(4)}
+    pl.DataFrame({**noise, "price": np.exp(rng.normal(10, 1, 600)).round(2)}).write_csv(tmp_path / "noise.csv")
+    drafted = shell.mlops("new", "noise", "--data", str(tmp_path / "noise.csv"), "--target", "price")
+    assert drafted.returncode == 0, drafted.stdout + drafted.stderr
+    ran = shell.mlops("run", "noise", "--json")
+    assert ran.returncode == 3, ran.stdout + ran.stderr
+    assert "beats_baseline" in ran.stdout + ran.stderr
+    assert "answers of other rows are as good" in ran.stdout + ran.stderr

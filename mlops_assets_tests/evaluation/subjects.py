@@ -100,8 +100,9 @@ def evidence_of(
     predictions: Predictions,
     baselines: dict[str, Predictions],
     bootstrap: Bootstrap = STANDARD,
+    train: pd.DataFrame | None = None,
 ) -> Evidence:
-    """Evidence of stated predictions, without a model; the target is among the rows."""
+    """Evidence of stated predictions, without a model; the target is among the rows, learned from the same ones."""
     columns = {target: {"type": "integer" if task == "classification" else "float"}, "cause": {"type": "float"}}
     features = FeaturesVersion(
         system="plant",
@@ -115,7 +116,9 @@ def evidence_of(
         plan=SplitPlan(system="plant", digest="6" * 64),
     )
     spec = SystemSpec.model_validate({"name": "plant", "task": task, "dataset": {"target": target, "columns": columns}})
-    return gather_evidence(Subject(spec, features, None, rows, rows.iloc[:0], predictions, bootstrap), baselines)
+    learned = rows if train is None else train
+    subject = Subject(spec, features, None, rows, rows.iloc[:0], predictions, bootstrap, learned)
+    return gather_evidence(subject, baselines)
 
 
 def measures(found: Diagnosis) -> dict[str, Measure]:

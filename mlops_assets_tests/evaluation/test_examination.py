@@ -57,13 +57,15 @@ def test_a_gate_names_a_measure(regression: Case):
         {"measure": "robustness.noise_10", "at_most": 9, "min_rows": 10_000},
     ]
     report = report_with(regression, gates=gates, diagnoses=[])
-    assert [diagnosis.name for diagnosis in report.diagnoses] == ["robustness"]
+    assert [diagnosis.name for diagnosis in report.diagnoses] == ["preparation", "robustness"]
     verdicts = {verdict.name: verdict.outcome for verdict in report.gates}
     assert verdicts == {
         "robustness_row_order_at_most": "passed",
         "robustness_noise_20_at_most": "failed",
         "robustness_noise_20_at_most_interval": "passed",
         "robustness_noise_10_at_most": "not evaluated",
+        "preparation_from_train": "passed",
+        "not_worse_than_linear": "failed",  # the model is ridge, a little off the plain line
         "bounds_not_loosened": "not evaluated",
     }
 

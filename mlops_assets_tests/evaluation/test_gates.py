@@ -8,7 +8,8 @@ import pytest
 from mlops_assets.evaluation.gate_evidence import Evidence
 from mlops_assets.evaluation.gates import judge
 from mlops_assets.evaluation.spec import GateSpec
-from mlops_assets.metrics.outcomes import Predictions
+from mlops_assets.metrics.constant_guess import ConstantGuess
+from mlops_assets.metrics.outcomes import Outcomes, Predictions
 from mlops_assets_tests.evaluation.subjects import evidence_of
 
 ROWS = 120
@@ -18,7 +19,7 @@ ROWS = 120
 def evidence() -> Evidence:
     """120 rows of three classes, 108 (.9) predicted rightly; all 12 errors lie among the 40 rows of the south.
 
-    The last 10 rows are of the west; the simple baseline is right on a third of the rows.
+    The last 10 rows are of the west; the best constant is right on a third of the rows.
     """
     truth = np.arange(ROWS) % 3
     predicted = truth.copy()
@@ -28,8 +29,7 @@ def evidence() -> Evidence:
     region = np.where(np.arange(ROWS) < 40, "south", np.where(np.arange(ROWS) < 110, "north", "west"))
     rows = pd.DataFrame({"kind": truth, "@region": region, "@flag": region == "south", "@code": np.arange(ROWS) // 60})
     given = Predictions(predicted, probabilities, (0, 1, 2))
-    simple = Predictions(np.zeros(ROWS, dtype=int), np.full((ROWS, 3), 1 / 3), (0, 1, 2))
-    return evidence_of("classification", rows, "kind", given, {"simple": simple})
+    return evidence_of("classification", rows, "kind", given, {})
 
 
 @pytest.fixture(scope="module")
@@ -92,9 +92,13 @@ SOUTH = {"column": "region", "equals": "south"}
         (
             {"check": "beats_baseline"},
             "passed",
-            "accuracy 0.900 against 0.333 of the baseline on 120 rows: better by 0.567",
+            "accuracy 0.900 against 0.333 of the best constant on 120 rows: better by 0.567",
         ),
-        ({"check": "beats_baseline", "metric": "log_loss"}, "passed", "log_loss 0.431 against 1.099 of the baseline"),
+        (
+            {"check": "beats_baseline", "metric": "log_loss"},
+            "passed",
+            "0.431 against 1.099 of the best constant",
+        ),
         ({"check": "beats_baseline", "slice": SOUTH}, "passed", "on 40 rows where region is 'south'"),
     ],
 )
@@ -121,6 +125,7 @@ def test_beating_the_baseline_carries_the_paired_difference(evidence: Evidence) 
         "metric": "accuracy",
         "model": pytest.approx(0.9),
         "baseline": pytest.approx(1 / 3),
+        "chance": 0.005,
     }
     assert (verdict.bound, verdict.side, verdict.min_rows) == (0, None, 30)
     assert verdict.interval is not None
@@ -129,16 +134,27 @@ def test_beating_the_baseline_carries_the_paired_difference(evidence: Evidence) 
 
 
 def test_a_model_no_better_than_its_baseline_fails(evidence: Evidence) -> None:
-    lazy = replace(evidence, outcomes=evidence.baselines["simple"])
+    assert evidence.guess is not None
+    lazy = replace(evidence, outcomes=evidence.guess.outcomes("accuracy", evidence.outcomes))
     verdict = judge(GateSpec(check="beats_baseline"), lazy)
     assert verdict.outcome == "failed"
     assert "better by 0.000, improvement [0.000, 0.000] must lie above 0" in verdict.reason
+    assert "answers of other rows are as good in 100.0% of shuffles, at most 2.5% may be" in verdict.reason
 
 
-def test_without_a_baseline_nothing_is_beaten(evidence: Evidence) -> None:
-    verdict = judge(GateSpec(check="beats_baseline"), replace(evidence, baselines={}))
+def test_without_train_rows_nothing_is_beaten(evidence: Evidence) -> None:
+    verdict = judge(GateSpec(check="beats_baseline"), replace(evidence, guess=None))
     assert verdict.outcome == "not evaluated"
-    assert "no 'simple' baseline" in verdict.reason
+    assert "no train rows to make a constant guess from" in verdict.reason
+
+
+def test_an_equal_model_that_is_right_on_four_rows_more_beats_nothing() -> None:
+    """As it is for the champion: four rows against none decide nothing (McNemar's exact p is .125)."""
+    truth = np.repeat([0, 1], [80, 40])
+    predicted = np.where(np.arange(120) < 116, 0, 1)
+    evidence = evidence_of("classification", pd.DataFrame({"kind": truth}), "kind", Predictions(predicted), {})
+    verdict = judge(GateSpec(check="beats_baseline"), evidence)
+    assert (verdict.outcome, verdict.value) == ("failed", pytest.approx(4 / 120))
 
 
 @pytest.mark.parametrize(
@@ -160,9 +176,16 @@ def test_a_gate_on_an_interval_that_the_rows_cannot_give_is_not_evaluated(eviden
     assert judge(GateSpec(metric="accuracy", at_least=0.1), grouped).passed
 
 
+class Broken(ConstantGuess):
+    """About fewer rows than there are."""
+
+    def outcomes(self, metric: str, rows: Outcomes) -> Outcomes:
+        return super().outcomes(metric, rows.take(np.arange(40)))
+
+
 def test_an_error_inside_a_gate_is_a_verdict_that_carries_it(evidence: Evidence) -> None:
-    broken = replace(evidence, baselines={"simple": evidence.baselines["simple"].take(np.arange(40))})
-    verdict = judge(GateSpec(check="beats_baseline"), broken)
+    broken = replace(evidence, guess=Broken(evidence.guess.learned) if evidence.guess else None)
+    verdict = judge(GateSpec(check="beats_baseline", metric="f1_macro"), broken)
     assert verdict.outcome == "not evaluated"
     assert verdict.blocks
     assert verdict.reason.startswith("ValueError: ")

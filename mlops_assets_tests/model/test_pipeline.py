@@ -85,11 +85,11 @@ def test_a_declared_transformer_comes_first_and_decides_the_columns(plain):
     assert [name for name, _ in trained.baselines["linear"].steps] == ["transform", "prepare", "estimator"]
 
 
-@pytest.mark.parametrize(("target", "simple"), [("text", "DummyClassifier"), ("number", "DummyRegressor")])
-def test_baselines_are_a_constant_guess_and_a_scaled_linear_model(mixed, target, simple):
+@pytest.mark.parametrize(("target", "linear"), [("text", "LogisticRegression"), ("number", "Ridge")])
+def test_the_baseline_is_a_scaled_linear_model(mixed, target, linear):
     case = mixed(target=target, numeric={"impute": "none", "scale": "none"})
     baselines = make_baselines(case.spec, case.features)
-    assert type(baselines["simple"]["estimator"]).__name__ == simple
+    assert type(baselines["linear"]["estimator"]).__name__ == linear
     assert numeric_steps(baselines["linear"]) == ["impute", "scale"]
 
 

@@ -17,20 +17,18 @@ def test_a_trained_model_says_what_made_it(plain):
     assert trained.params == {"n_estimators": 5, "random_state": 3}
     assert (trained.seed, trained.rows) == (3, 178)
     assert 0 < trained.seconds < 60
-    assert sorted(trained.baselines) == ["linear", "simple"]
+    assert sorted(trained.baselines) == ["linear"]
 
 
-def test_it_learns_more_than_its_simple_baseline(plain):
+def test_it_learns_more_than_a_constant(plain):
     case = plain()
-    trained = case.train()
-    simple = trained.baselines["simple"].score(case.inputs, case.rows["label"])
-    assert trained.pipeline.score(case.inputs, case.rows["label"]) > simple + 0.4
+    trained, labels = case.train(), case.rows["label"]
+    assert trained.pipeline.score(case.inputs, labels) > labels.value_counts(normalize=True).max() + 0.4
 
 
-def test_the_baselines_of_regression_are_mean_and_ridge(mixed):
+def test_the_baseline_of_regression_learns(mixed):
     case = mixed(target="number")
     baselines = case.train().baselines
-    assert baselines["simple"].predict(case.inputs) == pytest.approx(case.rows["label"].mean())
     assert baselines["linear"].score(case.inputs, case.rows["label"]) > 0.5
 
 

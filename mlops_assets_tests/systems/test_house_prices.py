@@ -124,7 +124,6 @@ def test_estimators_are_chosen_by_declaration(houses: SystemSpec, sample_parts: 
     predicted = trained.pipeline.predict(held[features.names])
     assert r2_score(held["price"], predicted) > 0.85
     assert mean_absolute_percentage_error(held["price"], predicted) < 0.15
-    assert trained.baselines["simple"].score(held[features.names], held["price"]) < 0.01
 
 
 @pytest.fixture(scope="module")

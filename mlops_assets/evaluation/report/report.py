@@ -27,7 +27,7 @@ class MetricReport(Estimate):
     title: str
     greater_is_better: bool
     baselines: dict[str, Estimate] = {}
-    """By name of the baseline: ``simple`` (majority or mean), ``linear``."""
+    """By name of the baseline: ``simple`` (the constant of the train rows that is best for the metric), ``linear``."""
 
 
 class Report(BaseModel):

@@ -119,7 +119,7 @@ def test_gates_on_serving_are_judged(regression: Case):
     bounds = {"latency_p95_ms": 1000, "latency_p50_ms": 0.001, "artefact_mb": 1, "peak_memory_mb": 10}
     gates = [{"measure": f"efficiency.{name}", "at_most": bound} for name, bound in bounds.items()]
     report = regression.declared(gates=gates, diagnoses=[], resamples=200).report()
-    assert [one.name for one in report.diagnoses] == ["efficiency"]
+    assert [one.name for one in report.diagnoses] == ["preparation", "efficiency"]
     outcomes = {one.name: one.outcome for one in report.gates}
     assert outcomes["efficiency_latency_p95_ms_at_most"] == outcomes["efficiency_artefact_mb_at_most"] == "passed"
     assert outcomes["efficiency_latency_p50_ms_at_most"] == outcomes["efficiency_peak_memory_mb_at_most"] == "failed"

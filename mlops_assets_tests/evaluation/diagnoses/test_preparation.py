@@ -151,7 +151,7 @@ def test_no_declaration_removes_the_gate(regression: Case):
     from mlops_assets.evaluation.assessment import assess
 
     case = regression.declared(gates=[], diagnoses=[], resamples=200)
-    subjects = (replace(case.subject(), train=case.rows), case.subject())
+    subjects = (case.subject(), replace(case.subject(), train=None))
     with_train, without = (
         {gate.name: gate.outcome for gate in assess(subject, case.baselines).gates} for subject in subjects
     )

@@ -42,7 +42,6 @@ CONTRASTS = [
 def strange() -> Report:
     """Column names, class labels, and values of slices and groups that try to break a page."""
     from sklearn.compose import make_column_transformer
-    from sklearn.dummy import DummyClassifier
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder
@@ -55,7 +54,6 @@ def strange() -> Report:
     names = STRANGE[:4]
     encoded = make_column_transformer((OneHotEncoder(), [STRANGE[3]]), remainder="passthrough")
     model = make_pipeline(encoded, LogisticRegression()).fit(rows.loc[:299, names], rows.loc[:299, "goal"])
-    simple = DummyClassifier().fit(rows.loc[:299, names], rows.loc[:299, "goal"])
     validation, test = (part.reset_index(drop=True) for part in (rows.loc[300:399], rows.loc[400:]))
     classes = sorted(rows["goal"].unique())
     columns = {name: {"type": "float"} for name in STRANGE[:3]}
@@ -90,7 +88,7 @@ def strange() -> Report:
         plan=SplitPlan(system="plant", digest="6" * 64),
     )
     intervals = Intervals(coverage=0.9, sets="least_ambiguous", by="none", rows=100, threshold=0.7)
-    fitted = FittedModel("1" * 64, model, {"simple": simple}, intervals)
+    fitted = FittedModel("1" * 64, model, {}, intervals)
     subject = replace(subject_of(spec, features, Parts(validation, validation, test), fitted), train=None)
     return assess(subject, fitted.baseline_predictions(subject.inputs))
 
