@@ -54,20 +54,24 @@ def launch(settings: Settings, job: str) -> Iterator[Step | DeadRun | Ended]:
     yield from ended_dead_runs(settings)
     log = home / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{job}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    refusals = []
+    refusals, begun = [], dict[str, str]()
     with log.open("w", encoding="utf-8") as kept, _process(home, job) as process:
         assert process.stdout is not None
         for line in process.stdout:
             line = redacted(line)
             kept.write(line)
             if event := EVENT.search(line):
-                yield Step(event[2].partition("__")[2] or event[2], event[3])
+                step = Step(event[2].partition("__")[2] or event[2], event[3])
+                begun[step.name] = step.event
+                yield step
             elif (refusal := REFUSAL.match(line) or BLOCKING.search(line)) and refusal[1] not in refusals:
                 refusals.append(refusal[1])
     if process.returncode < 0:
         refusals.append(f"the process of the run was ended by {signal.Signals(-process.returncode).name}")
     if process.returncode:
         yield from ended_dead_runs(settings)
+    else:  # the run succeeded, so that every step did; a line of the log that two writers share can break
+        yield from (Step(name, "STEP_SUCCESS") for name, event in begun.items() if event == "STEP_START")
     yield Ended(process.returncode, log, tuple(refusals))
 
 
