@@ -67,16 +67,15 @@ class Comparison(BaseModel):
 
         n = rows · ((z_confidence + z_power) · standard error / distance)², by the normal approximation with a standard
         error that falls with the root of n (Lachin 1981, "Introduction to sample size determination and power analysis
-        for clinical trials", Controlled Clinical Trials 2). The distance is that of the difference from the limit that
-        it must clear: 0 where it is positive (superior), else ``-margin`` (non-inferior, or inferior below it).
-        None where the standing is decided, or the difference lies on its limit, which no number of rows settles; else
-        more than these rows, which did not decide it.
+        for clinical trials", Controlled Clinical Trials 2). The distance is that of the difference from ``-margin``,
+        which its interval must clear: above it the challenger is non-inferior, below it inferior; with margin 0 the
+        limit is 0, and above it the challenger is superior. None where the standing is decided, or the difference lies
+        on its limit, which no number of rows settles; else more than these rows, which did not decide it.
         With groups, the new rows must come in groups of the same size.
         """
         from scipy.stats import norm
 
-        limit = 0.0 if self.difference > 0 else -margin
-        distance = abs(self.difference - limit)
+        distance = abs(self.difference + margin)
         if self.standing(margin) != "undecided" or not self.standard_error or distance == 0:
             return None
         errors = (quantile(self.confidence) + float(norm.ppf(power))) * self.standard_error / distance

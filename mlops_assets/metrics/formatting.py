@@ -27,3 +27,11 @@ def bound_text(bound: float) -> str:
 def demand_text(side: str, bound: float) -> str:
     """A bound with the side on which a value passes: "at least 0.80"."""
     return f"{side.replace('_', ' ')} {bound_text(bound)}"
+
+
+def rows_wanted(missing: int) -> str:
+    """How many more rows are wanted, and what that rests on, in words."""
+    return (
+        f"about {missing:,} more labelled rows would decide it in four of five cases, if the true difference is the "
+        "one seen; if it is half as far from the limit, four times as many"
+    )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from mlops_assets.metrics.formatting import rows_wanted
 from mlops_assets.registry.challenge import Challenge
 from mlops_assets.registry.grounds import GROUNDS
 
@@ -76,4 +77,4 @@ def _wanting(comparison: "Comparison", challenge: Challenge, declared: "Registry
     missing = comparison.rows_missing(declared.margin)
     if missing is None:
         return "; no number of rows would decide so small a difference"
-    return f"; about {missing:,} more labelled rows would decide it"
+    return f"; {rows_wanted(missing)}"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from mlops_assets.errors import SpecError
 from mlops_assets.metrics.catalogue import METRICS
+from mlops_assets.metrics.formatting import rows_wanted
 from mlops_assets.registry.challenge import Challenge, challenge
 from mlops_assets.registry.provenance import own_report
 
@@ -69,7 +70,7 @@ class VersionComparison:
     def _rows_needed(self) -> str:
         if self.rows_missing is None:
             return ", nor would any number of rows"
-        return f"; about {self.rows_missing:,} more labelled rows would"
+        return f"; {rows_wanted(self.rows_missing)}"
 
 
 def compare_versions(session: "RegistrySession", first: int, second: int) -> VersionComparison:

@@ -143,7 +143,8 @@ def test_what_may_be_said_follows_from_interval_and_margin(
     [
         # (1.959964 + 0.841621)² = 7.848880 at 100 rows whose standard error is twice the distance.
         (0.01, 0.0, 3140),
-        (0.01, 0.5, 3140),
+        (0.01, 0.5, 101),
+        (0.01, 0.03, 197),
         (-0.01, 0.0, 3140),
         (-0.01, 0.03, 785),
         (0.0, 0.02, 785),
@@ -157,6 +158,18 @@ def test_rows_needed_follow_from_the_distance_to_the_limit(difference: float, ma
     found = _found(difference, (-0.9, 0.9))
     assert found.rows_needed(margin) == needed
     assert found.rows_missing(margin) == (None if needed is None else needed - 100)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "rows", "margin", "needed"), [(90, 85, 300, 0.05, 1022), (60, 57, 400, 0.04, 1016)]
+)
+def test_the_better_result_is_not_asked_for_more_rows_than_not_being_worse_needs(
+    ours: int, theirs: int, rows: int, margin: float, needed: int
+):
+    """``needed`` is simulated: rows at which non-inferiority is found in .8, if the shares are those seen."""
+    found = compare("accuracy", np.zeros(rows, dtype=int), *_right(rows, ours, theirs), classes=(0, 1))
+    assert found.standing(margin) == "undecided"
+    assert found.rows_needed(margin) == pytest.approx(needed, rel=0.015)
 
 
 def test_what_is_decided_needs_no_rows() -> None:

@@ -8,7 +8,7 @@ from sklearn.metrics import log_loss
 from sklearn.pipeline import Pipeline
 
 from mlops_assets.errors import SpecError, TrainingError
-from mlops_assets.evaluation.diagnoses.calibration import bin_events, null_errors
+from mlops_assets.evaluation.diagnoses.calibration_null import bin_events, null_errors
 from mlops_assets.evaluation.diagnoses.temperature_scaling import fit_temperature
 from mlops_assets.model.estimator import check_estimator
 from mlops_assets.model.held_out import held_out_rows

@@ -1,26 +1,34 @@
 """Calibration: whether stated probabilities come true, beyond what chance alone would show."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from pydantic import Field
 
 from mlops_assets.errors import NotEvaluated
+from mlops_assets.evaluation.diagnoses.calibration_null import (
+    BINS,
+    Bins,
+    bin_events,
+    errors_of,
+    null_bins,
+    null_bins_by_group,
+)
 from mlops_assets.evaluation.diagnoses.temperature_scaling import fit_temperature, rescale
 from mlops_assets.evaluation.diagnosis import Diagnosis, Measure, Row, Subject, Table
 from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES
+from mlops_assets.metrics.bootstrap import group_codes
 from mlops_assets.metrics.formatting import figure
 from mlops_assets.metrics.outcomes import Outcomes
 from mlops_assets.metrics.scoring import values
 
 INFO = DIAGNOSES["calibration"]
-BINS = 15
 FEWEST_ROWS = 30
+FEWEST_GROUPS = 20
+"""Fewer say too little of how rows of one group go together."""
 NULL_LEVEL = 0.95
 """Share of calibrated models whose calibration error stays at or below the null's bound."""
-STEPS = 100
-"""Steps within a bin up to which probabilities are distinguished when labels are drawn."""
 
 
 class ReliabilityRow(Row):
@@ -47,33 +55,6 @@ class TemperatureRow(Row):
     log_loss: float
 
 
-@dataclass(frozen=True, eq=False)
-class Bins:
-    """Sums over the rows of each bin of equal width."""
-
-    rows: np.ndarray
-    stated: np.ndarray
-    """Sum of stated probabilities."""
-    observed: np.ndarray
-    """Number of rows where the event happened."""
-
-    @property
-    def ece(self) -> float:
-        """Mean distance of stated and observed, weighted by rows (Naeini et al. 2015)."""
-
-        return float(np.abs(self.stated - self.observed).sum() / self.rows.sum())
-
-    @property
-    def brier_parts(self) -> tuple[float, float, float]:
-        """Reliability, resolution, uncertainty: first - second + third is the Brier score of bins (Murphy 1973)."""
-        filled = self.rows > 0
-        rows, stated, observed = self.rows[filled], self.stated[filled], self.observed[filled]
-        total, base = rows.sum(), observed.sum() / rows.sum()
-        reliability = float(((stated - observed) ** 2 / rows).sum() / total)
-        resolution = float((rows * (observed / rows - base) ** 2).sum() / total)
-        return reliability, resolution, float(base * (1 - base))
-
-
 def events(outcomes: Outcomes) -> tuple[np.ndarray, np.ndarray]:
     """Stated probability and truth, row by row: of the positive class where there are two, else of the top label.
 
@@ -90,39 +71,6 @@ def events(outcomes: Outcomes) -> tuple[np.ndarray, np.ndarray]:
     return probabilities[np.arange(len(top)), top], outcomes.truth == top
 
 
-def bin_events(stated: np.ndarray, happened: np.ndarray, bins: int = BINS) -> Bins:
-    """Rows gathered by stated probability, in bins of equal width."""
-
-    position = _cell(stated, bins) // STEPS
-    return Bins(
-        rows=np.bincount(position, minlength=bins),
-        stated=np.bincount(position, weights=stated, minlength=bins),
-        observed=np.bincount(position, weights=happened, minlength=bins),
-    )
-
-
-def null_bins(stated: np.ndarray, draws: int = 2000, seed: int = 0, bins: int = BINS) -> np.ndarray:
-    """Events per bin, shape (draws, bins), if each row's event happens with its stated probability.
-
-    Rows whose probabilities differ by less than a hundredth of a bin are drawn as one binomial of their mean: the
-    expectation is exact, the variance is too large by less than the square of that difference per row.
-    """
-
-    cells, atom, size = np.unique(_cell(stated, bins), return_inverse=True, return_counts=True)
-    mean = np.clip(np.bincount(atom, weights=stated) / size, 0, 1)
-    drawn = np.random.default_rng(seed).binomial(size, mean, size=(draws, len(size)))
-    filled, first = np.unique(cells // STEPS, return_index=True)
-    happened = np.zeros((draws, bins))
-    happened[:, filled] = np.add.reduceat(drawn, first, axis=1)
-    return happened
-
-
-def null_errors(stated: np.ndarray, draws: int = 2000, seed: int = 0, bins: int = BINS) -> np.ndarray:
-    """Calibration errors, shape (draws,), of a model whose stated probabilities are all right."""
-
-    return _errors_of(null_bins(stated, draws, seed, bins), bin_events(stated, np.zeros(len(stated)), bins))
-
-
 def examine(subject: Subject) -> Diagnosis:
     """Reliability of the test rows' probabilities against what chance shows, and the temperature that would mend it."""
     rows = len(subject.test)
@@ -133,7 +81,7 @@ def examine(subject: Subject) -> Diagnosis:
     except NotEvaluated as reason:
         return Diagnosis.not_evaluated(INFO, str(reason), rows)
     bins = bin_events(stated, happened)
-    simulated = null_bins(stated, subject.bootstrap.resamples, subject.bootstrap.seed)
+    simulated = _simulated(subject, stated, happened)
     temperature = _temperature(subject)
     measures = [*_errors(bins, simulated), *_brier(bins), temperature]
     return Diagnosis(
@@ -146,24 +94,27 @@ def examine(subject: Subject) -> Diagnosis:
     )
 
 
-def _cell(stated: np.ndarray, bins: int) -> np.ndarray:
-    """Which hundredth of a bin."""
-
-    return np.clip((stated * (bins * STEPS)).astype(np.intp), 0, bins * STEPS - 1)
-
-
-def _errors_of(simulated: np.ndarray, bins: Bins) -> np.ndarray:
-    return np.abs(simulated - bins.stated).sum(axis=1) / bins.rows.sum()
+def _simulated(subject: Subject, stated: np.ndarray, happened: np.ndarray) -> np.ndarray | None:
+    """Events per bin as chance makes them; None of too few groups."""
+    draws, seed, groups = subject.bootstrap.resamples, subject.bootstrap.seed, group_codes(subject.groups)
+    if groups is None:
+        return null_bins(stated, draws, seed)
+    return None if groups.max() + 1 < FEWEST_GROUPS else null_bins_by_group(stated, happened, groups, draws, seed)
 
 
-def _errors(bins: Bins, simulated: np.ndarray) -> list[Measure]:
-    chance = _errors_of(simulated, bins)
+def _errors(bins: Bins, simulated: np.ndarray | None) -> list[Measure]:
+    rows = int(bins.rows.sum())
+    if simulated is None:
+        note = f"fewer than {FEWEST_GROUPS} groups, which say too little of what chance shows"
+        unknown = [Measure(name=name, value=None, rows=rows, note=note) for name in ("ece_excess", "ece_null_p")]
+        return [Measure(name="ece", value=bins.ece, rows=rows, note=note), *unknown]
+    chance = errors_of(simulated, bins)
     bound = float(np.quantile(chance, NULL_LEVEL))
     # A sum of equal numbers in another order must not decide.
     reached = int((chance >= bins.ece - 1e-12).sum())
     values = {"ece": bins.ece, "ece_excess": bins.ece - bound, "ece_null_p": (1 + reached) / (1 + len(chance))}
     note = f"chance alone shows {figure(float(chance.mean()))} on average, {figure(bound)} at the 95th percentile"
-    return [Measure(name=name, value=value, rows=int(bins.rows.sum()), note=note) for name, value in values.items()]
+    return [Measure(name=name, value=value, rows=rows, note=note) for name, value in values.items()]
 
 
 def _brier(bins: Bins) -> list[Measure]:
@@ -197,7 +148,9 @@ def _fitted_temperature(subject: Subject) -> float:
 
 def _headline(measures: Iterable[Measure]) -> str:
     value = {measure.name: measure.value for measure in measures}
-    excess = value["ece_excess"] or 0.0
+    excess = value["ece_excess"]
+    if excess is None:
+        return f"Calibration error {figure(value['ece'])}, not compared with chance: fewer than {FEWEST_GROUPS} groups."
     against = "beyond chance" if excess > 0 else "within chance"
     bound = (value["ece"] or 0.0) - excess
     return (
@@ -205,8 +158,9 @@ def _headline(measures: Iterable[Measure]) -> str:
     )
 
 
-def _reliability(bins: Bins, simulated: np.ndarray) -> Table:
-    low, high = np.quantile(simulated, [0.025, 0.975], axis=0)
+def _reliability(bins: Bins, simulated: np.ndarray | None) -> Table:
+    anything = np.stack([np.zeros(len(bins.rows)), bins.rows])
+    low, high = anything if simulated is None else np.quantile(simulated, [0.025, 0.975], axis=0)
     rows = [
         ReliabilityRow(
             probability=f"{index / BINS:.3f} to {(index + 1) / BINS:.3f}",
@@ -246,5 +200,5 @@ def _notes(subject: Subject) -> list[str]:
     if subject.outcomes.positive is None:
         notes.append("With several classes the probability is that of the predicted class.")
     if subject.groups is not None:
-        notes.append("The null draws rows independently; rows that come in groups spread more by chance than it shows.")
+        notes.append("Chance is drawn by group: rows of one group go together as they did here.")
     return notes

@@ -6,12 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_assets.evaluation.diagnoses.calibration import (
-    NULL_LEVEL,
+from mlops_assets.evaluation.diagnoses.calibration import NULL_LEVEL, examine
+from mlops_assets.evaluation.diagnoses.calibration_null import (
     bin_events,
-    examine,
+    errors_of,
     null_bins,
+    null_bins_by_group,
     null_errors,
+    togetherness,
 )
 from mlops_assets.evaluation.diagnoses.temperature_scaling import fit_temperature, rescale
 from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES
@@ -209,3 +211,58 @@ def test_ordinary_oddities_do_not_raise() -> None:
 def test_equal_seeds_give_equal_diagnoses() -> None:
     subject = subject_of(Classifier(lambda rows: rows["p"]), frame(300), frame(100, 1))
     assert examine(subject) == examine(subject)
+
+
+def grouped(rng: np.random.Generator, groups: int, size: int, together: bool) -> tuple[np.ndarray, ...]:
+    """Probabilities that all come true, of rows in groups whose events fall together or each on its own."""
+    who = np.repeat(np.arange(groups), size)
+    stated = rng.uniform(0.05, 0.95, groups)[who]
+    luck = rng.uniform(size=groups)[who] if together else rng.uniform(size=groups * size)
+    return stated, luck < stated, who
+
+
+@pytest.mark.parametrize(("groups", "together"), [(60, True), (200, True), (200, False)])
+def test_calibrated_groups_are_beyond_chance_no_more_often_than_stated(groups: int, together: bool) -> None:
+    rng, runs, by_row, by_group = np.random.default_rng(groups), 200, 0, 0
+    for run in range(runs):
+        stated, happened, who = grouped(rng, groups, 10, together)
+        ece = bin_events(stated, happened).ece
+        nulls = null_bins(stated, 400, run), null_bins_by_group(stated, happened, who, 400, run)
+        bounds = [np.quantile(errors_of(null, bin_events(stated, happened)), 0.95) for null in nulls]
+        by_row, by_group = by_row + (ece > bounds[0]), by_group + (ece > bounds[1])
+    assert by_group / runs <= 0.05 + 3 * (0.05 * 0.95 / runs) ** 0.5
+    assert not together or by_row / runs > 0.9, "rows drawn one by one would be surprised"
+
+
+def test_miscalibrated_groups_are_found() -> None:
+    rng = np.random.default_rng(1)
+    stated, happened, who = grouped(rng, 200, 10, together=True)
+    sure = np.where(stated > 0.5, 0.5 + stated / 2, stated / 2)
+    null = null_bins_by_group(sure, happened, who, 400)
+    assert bin_events(sure, happened).ece > np.quantile(errors_of(null, bin_events(sure, happened)), 0.95)
+
+
+@pytest.mark.parametrize(("share", "near"), [(0.0, 0.0), (0.5, 0.25), (1.0, 1.0)])
+def test_how_far_events_fall_together_is_found(share: float, near: float) -> None:
+    """Rows follow their group's draw with this probability, two of them with its square."""
+    rng = np.random.default_rng(4)
+    who = np.repeat(np.arange(2_000), 10)
+    stated = rng.uniform(size=len(who))
+    luck = np.where(rng.random(len(who)) < share, rng.random(2_000)[who], rng.random(len(who)))
+    assert togetherness(stated, luck < stated, who) == pytest.approx(near, abs=0.03)
+
+
+def test_rows_that_each_are_a_group_do_not_fall_together() -> None:
+    stated, happened = calibrated(100)
+    assert togetherness(stated, happened, np.arange(100)) == 0
+
+
+@pytest.mark.parametrize(("groups", "compared"), [(19, False), (40, True)])
+def test_few_groups_are_not_compared_with_chance(groups: int, compared: bool) -> None:
+    rng = np.random.default_rng(2)
+    stated, happened, who = grouped(rng, groups, 10, together=True)
+    rows = pd.DataFrame({"p": stated, "goal": happened.astype(int), "@patient": who})
+    found = examine(subject_of(Classifier(lambda given: given["p"].to_numpy()), rows, group="patient"))
+    assert (values(found)["ece_excess"] is not None) is compared
+    assert values(found)["ece"] is not None
+    assert ("not compared with chance" in found.headline) is not compared
