@@ -172,5 +172,5 @@ def test_a_constant_prediction_does_not_beat_the_baseline(
     assert not result.success
     found = checks(result)
     assert (found["learned"], found["beats_baseline"]) == (False, False)
-    assert verdicts(platform, spec)["beats_baseline"].value == 0
+    assert (verdicts(platform, spec)["beats_baseline"].value or 0) <= 0
     assert_nothing_is_registered(platform, spec, "beats_baseline failed")

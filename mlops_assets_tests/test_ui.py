@@ -123,7 +123,7 @@ def test_a_lifecycle_launched_from_the_ui_succeeds_and_its_gates_are_seen(addres
     gates = {check["name"]: check for check in node["assetChecksOrError"]["checks"]}
     assert set(gates) == {
         *("accuracy_at_least", "log_loss_at_most", "beats_baseline"),
-        *("preparation_from_train", "bounds_not_loosened"),
+        *("preparation_from_train", "not_worse_than_linear", "bounds_not_loosened"),
     }
     execution = gates["accuracy_at_least"]["executionForLatestMaterialization"]
     assert execution["status"] == "SUCCEEDED"
