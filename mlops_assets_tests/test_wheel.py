@@ -151,7 +151,7 @@ def test_an_empty_environment_needs_nothing_but_the_wheel(tmp_path: Path, record
     outside.mkdir()
     locks = [str(REPOSITORY / "requirements.lock"), str(REPOSITORY / "torch.lock")]
     for words in (
-        ["--require-hashes", "-r", locks[0]],
+        ["--no-deps", "--require-hashes", "-r", locks[0]],
         ["-r", locks[1]],
         ["--no-deps", str(build(tmp_path / "wheel"))],
     ):
