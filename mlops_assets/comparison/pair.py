@@ -12,7 +12,8 @@ from mlops_assets.comparison.method import Method, metric_test, suited_method
 from mlops_assets.comparison.paired_bootstrap import WeightedStatistic, paired_bootstrap
 from mlops_assets.declaration.base import Task
 from mlops_assets.errors import NotEvaluated
-from mlops_assets.metrics.bootstrap import STANDARD, Atoms, Bootstrap, atoms_of
+from mlops_assets.metrics.blocks import Blocks, fill_blocks
+from mlops_assets.metrics.bootstrap import STANDARD, Atoms, Bootstrap, atoms_of, group_codes
 from mlops_assets.metrics.catalogue import METRICS
 from mlops_assets.metrics.intervals import FEWEST_UNITS
 from mlops_assets.metrics.outcomes import Column, Label, Outcomes, Predictions, read_outcomes, shared_classes
@@ -53,11 +54,13 @@ class Pair:
             _require_units(metric, len(self))
             difference = test(self.challenger, self.champion, self.bootstrap.confidence)
         else:
-            atoms = self._atoms(metric, by_label=METRICS[metric].needs == "labels")
+            atoms, blocks = self._drawn(metric, by_label=METRICS[metric].needs == "labels")
             sign = 1 if METRICS[metric].greater_is_better else -1
-            first, second = (statistic([metric], each.take(atoms.row)) for each in (self.challenger, self.champion))
+            both = (each if blocks else each.take(atoms.row) for each in (self.challenger, self.champion))
+            first, second = (statistic([metric], each, blocks) for each in both)
             measure: WeightedStatistic = lambda weights: sign * (first(weights)[metric] - second(weights)[metric])  # noqa: E731
             difference = paired_bootstrap(metric, measure, atoms, sign * (ours - theirs), self.bootstrap, suited)
+            difference = self._with_note(blocks, difference)
         return self._comparison(metric, (ours, theirs), difference)
 
     def compare_cost(self, cost: CostSpec, method: Method = "auto") -> Comparison:
@@ -68,17 +71,30 @@ class Pair:
             SpecError: if a pair of classes has no cost, or ``method`` is for a metric.
         """
         suited = suited_method("cost", self.challenger, self.groups is not None, method)
-        atoms = self._atoms("cost", by_label=True)
+        atoms, blocks = self._drawn("cost", by_label=True)
         saved = row_costs(self.champion, cost) - row_costs(self.challenger, cost)
-        of_atom = saved[atoms.row]
-        measure: WeightedStatistic = lambda weights: weights @ of_atom / weights.sum(axis=1)  # noqa: E731
+        totals = saved[atoms.row] if blocks is None else blocks.totals(saved[:, np.newaxis])[:, 0]
+        sizes = np.ones(len(totals)) if blocks is None else blocks.sizes
+        measure: WeightedStatistic = lambda weights: weights @ totals / (weights @ sizes)  # noqa: E731
         difference = paired_bootstrap("cost", measure, atoms, float(saved.mean()), self.bootstrap, suited)
+        difference = self._with_note(blocks, difference)
         return self._comparison("cost", (mean_cost(self.challenger, cost), mean_cost(self.champion, cost)), difference)
 
-    def _atoms(self, metric: str, by_label: bool) -> Atoms:
+    def _drawn(self, metric: str, by_label: bool) -> tuple[Atoms, Blocks | None]:
+        """What is drawn: rows (or groups) that models tell apart, or random blocks of them where there are many."""
         atoms = atoms_of([self.challenger, self.champion], self.groups, by_label)
         _require_units(metric, atoms.units)
-        return atoms
+        if len(atoms.row) <= self.bootstrap.most_rows:
+            return atoms, None
+        blocks = fill_blocks(len(self), group_codes(self.groups), self.bootstrap)
+        return blocks.atoms, blocks
+
+    def _with_note(self, blocks: Blocks | None, difference: Difference) -> Difference:
+        if blocks is None:
+            return difference
+        what = "rows" if self.groups is None else "groups"
+        drawn = f"drawn as {blocks.count:,} random blocks of {what}"
+        return replace(difference, note="; ".join(filter(None, [difference.note, drawn])))
 
     def _comparison(self, metric: str, both: tuple[float, float], difference: Difference) -> Comparison:
         challenger, champion = both
