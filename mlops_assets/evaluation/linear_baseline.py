@@ -1,4 +1,4 @@
-"""The linear baseline: a model that is worse than a plain linear one is seen of."""
+"""The linear baseline: a report warns of a model that is worse than a plain linear one."""
 
 from mlops_assets.comparison.pair import Pair
 from mlops_assets.errors import NotEvaluated
