@@ -6,13 +6,15 @@ BIN := $(VENV)/bin
 SYSTEM ?= wine_quality
 NAME ?= all
 WITHOUT ?= nothing
+DIST ?= dist
+VALIDATE ?= --validate
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 export DAGSTER_HOME ?= $(CURDIR)/.mlops
 export MLFLOW_DISABLE_TELEMETRY := true
 unexport PYTHONDONTWRITEBYTECODE # bytecode halves the time of every import
 
-.PHONY: demo test soak ui lint format bench lock advisories sbom clean
+.PHONY: demo test soak ui lint format bench lock advisories licences sbom clean
 
 demo: $(VENV)/installed
 	@$(BIN)/mlops land $(SYSTEM)
@@ -57,10 +59,14 @@ lock: $(VENV)/installed-dev # keeps every version but those that UPGRADE names; 
 advisories: $(VENV)/installed-dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python .ci/advisories.py
 
+licences: $(VENV)/installed-dev # of what running needs
+	@mkdir -p $(DIST)
+	$(BIN)/python .ci/licences.py > $(DIST)/licences.txt
+
 sbom: $(VENV)/installed-dev
-	@mkdir -p dist
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python .ci/licences.py > dist/licences.txt
-	cat requirements.lock torch.lock | $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o dist/sbom.json -
+	@mkdir -p $(DIST)
+	cat requirements.lock torch.lock | $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+	  $(VALIDATE) -o $(DIST)/sbom.json -
 
 clean:
 	rm -rf $(VENV) .mlops

@@ -4,17 +4,17 @@
 
 A licence is the distribution's own statement: its expression (PEP 639), its classifiers, or its field. Where it
 states none, STATED names it with the page on which it stands. Exits with 1 where one is unknown, and with 4 where a
-distribution of this platform is not installed, so that nothing could be read.
+distribution of this platform is not installed or a lock cannot be read, so that nothing is known.
 """
 
-import re
 import sys
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
+from locked import UnreadableLock, pins
+
 REPOSITORY = Path(__file__).parents[1]
 LOCKS = [REPOSITORY / name for name in ("requirements.lock", "torch.lock")]
-LINE = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)(?: ; ([^\\\n]+?))? *\\?$", re.MULTILINE)
 STATED: dict[str, tuple[str, str]] = {"huey": ("MIT", "its file LICENSE"), "skops": ("MIT", "its file LICENSE")}
 """By distribution: the licence, and where it is stated."""
 LONGEST = 60
@@ -25,7 +25,12 @@ UNKNOWN, NOT_EVALUATED = 1, 4
 def main(locks: list[Path]) -> int:
     """Print name, version and licence of each, and say which are unknown."""
     unknown, missing = [], []
-    for name, version in sorted(pins(locks).items()):
+    try:
+        needed = {pin.name: pin.version for lock in locks for pin in pins(lock) if pin.needed}
+    except UnreadableLock as reason:
+        print(f"not evaluated: {reason}", file=sys.stderr)
+        return NOT_EVALUATED
+    for name, version in sorted(needed.items()):
         try:
             licence = licence_of(distribution(name))
         except PackageNotFoundError:
@@ -41,14 +46,6 @@ def main(locks: list[Path]) -> int:
         print(f"not evaluated, as not installed: {', '.join(missing)}. Remedy: make .venv/installed", file=sys.stderr)
         return NOT_EVALUATED
     return 0
-
-
-def pins(locks: list[Path]) -> dict[str, str]:
-    """Version by distribution, of those that this Python and system need."""
-    from packaging.markers import Marker
-
-    found = (match for lock in locks for match in LINE.findall(lock.read_text(encoding="utf-8")))
-    return {name: version for name, version, marker in found if not marker or Marker(marker).evaluate()}
 
 
 def licence_of(installed: Distribution) -> str:
