@@ -191,6 +191,8 @@ def _split(known: "Dossier") -> str:
 
 def _calibration(known: "Dossier") -> str:
     model = known.model
+    if model.calibration_note:
+        return model.calibration_note
     return model.calibration if model.calibration == "none" else f"{model.calibration} on {model.calibration_rows} rows"
 
 

@@ -18,7 +18,7 @@ from mlops_assets.model.held_out import HeldOut, held_out_rows, positive_class
 from mlops_assets.model.pipeline import make_baselines, make_pipeline
 from mlops_assets.model.prediction import predict
 from mlops_assets.model.prediction_intervals import Intervals, fit_intervals
-from mlops_assets.model.recalibration import recalibrated
+from mlops_assets.model.recalibration import Recalibration, recalibrated_if_better
 from mlops_assets.model.target import target_values
 from mlops_assets.model.threshold import DecisionThreshold, choose, deciding
 
@@ -43,8 +43,11 @@ class Trained:
     rows: int
     seconds: float
     """Wall time of fitting the pipeline, without the baselines."""
+    calibration: str = "none"
+    """How the probabilities were recalibrated; ``none`` also where that would not have helped."""
+    calibration_note: str = ""
     calibration_rows: int = 0
-    """Validation rows that recalibrated the probabilities."""
+    """Validation rows that recalibrated the probabilities, or showed that this would not help."""
     decision: DecisionThreshold | None = None
     """The threshold that ``pipeline`` decides by, where one is declared."""
     intervals: Intervals | None = None
@@ -76,7 +79,8 @@ def train(
         seconds = time.perf_counter() - started
         baselines = {name: model.fit(inputs, target) for name, model in make_baselines(spec, features).items()}
         remove_traces(pipeline)
-        calibrated = _recalibrated(spec, pipeline, held_out)
+        calibration = _recalibrated(spec, pipeline, held_out)
+        calibrated = calibration.pipeline
         intervals, note = _intervals(spec, calibrated, held_out)
         decision = _decision(spec, calibrated, held_out)
         if decision:
@@ -89,6 +93,8 @@ def train(
         seed=spec.model.seed,
         rows=len(rows),
         seconds=seconds,
+        calibration=calibration.method,
+        calibration_note=calibration.note,
         calibration_rows=int(held_out.calibration.sum()) if spec.model.calibration != "none" else 0,
         decision=decision,
         intervals=intervals,
@@ -105,11 +111,11 @@ def one_blas_thread() -> Iterator[None]:
         yield
 
 
-def _recalibrated(spec: "SystemSpec", pipeline: "Pipeline", held_out: HeldOut) -> "Pipeline":
+def _recalibrated(spec: "SystemSpec", pipeline: "Pipeline", held_out: HeldOut) -> Recalibration:
     method, mask = spec.model.calibration, held_out.calibration
     if method == "none":
-        return pipeline
-    return recalibrated(pipeline, method, held_out.inputs(mask), held_out.truth(mask))
+        return Recalibration(pipeline, "none", "")
+    return recalibrated_if_better(pipeline, method, held_out.inputs(mask), held_out.truth(mask))
 
 
 def _decision(spec: "SystemSpec", pipeline: "Pipeline", held_out: HeldOut) -> DecisionThreshold | None:

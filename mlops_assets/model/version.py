@@ -34,6 +34,8 @@ class ModelVersion(Record):
     """Digests of the baseline artefacts by name (``linear``; of earlier releases ``simple``, too)."""
     calibration: str = "none"
     """How validation rows mended the probabilities."""
+    calibration_note: str = ""
+    """What recalibration did to the log loss of rows that it was not made from."""
     calibration_rows: int = 0
     decision: DecisionThreshold | None = None
     """The threshold of the positive class, where one was chosen."""

@@ -13,7 +13,7 @@ from mlops_assets.evaluation.diagnoses.temperature_scaling import fit_temperatur
 from mlops_assets.model.estimator import check_estimator
 from mlops_assets.model.held_out import held_out_rows
 from mlops_assets.model.prediction import predict
-from mlops_assets.model.recalibration import recalibrated
+from mlops_assets.model.recalibration import recalibrated, recalibrated_if_better
 from mlops_assets_tests.model.conftest import held_out, mixed_rows
 
 METHODS = ["sigmoid", "isotonic", "temperature"]
@@ -120,3 +120,31 @@ def test_an_estimator_that_states_no_probabilities_is_refused_at_the_start(mixed
     with pytest.raises(SpecError, match=r"SVC gives no probabilities\. Remedy: calibration: sigmoid"):
         check_estimator(mixed("sklearn.svm.SVC", threshold={"maximise": "f1"}).spec)
     check_estimator(mixed("sklearn.svm.SVC", threshold={"maximise": "f1"}, calibration="sigmoid").spec)
+
+
+def test_a_map_that_would_make_it_worse_is_not_taken() -> None:
+    """Isotonic steps of few rows are sure of what they have not seen."""
+    pipeline, frame, happened = doubled_logits(4_000)
+    pipeline["estimator"].coef_ = np.array([[1.0]])  # type: ignore[union-attr]
+    few, truth = frame.head(60), happened[:60]
+    left = recalibrated_if_better(pipeline, "isotonic", few, truth)
+    assert (left.pipeline, left.method) == (pipeline, "none")
+    assert left.note.startswith("none, as isotonic would not help: log loss ")
+    forced = recalibrated(pipeline, "isotonic", few, truth)
+    fresh = slice(2_000, None)
+    losses = [log_loss(happened[fresh], one.predict_proba(frame[fresh])) for one in (left.pipeline, forced)]
+    assert losses[0] < losses[1]
+
+
+def test_a_map_that_helps_is_taken_and_says_how_much() -> None:
+    pipeline, frame, happened = doubled_logits(1_000)
+    taken = recalibrated_if_better(pipeline, "temperature", frame, happened)
+    assert taken.method == "temperature"
+    assert taken.note.startswith("temperature: log loss 0.5")
+
+
+def test_with_few_rows_of_a_class_nothing_is_compared() -> None:
+    pipeline, frame, happened = doubled_logits(1_000)
+    few = np.concatenate([np.flatnonzero(happened)[:6], np.flatnonzero(~happened)[:60]])
+    taken = recalibrated_if_better(pipeline, "sigmoid", frame.iloc[few], happened[few])
+    assert (taken.method, "not compared" in taken.note) == ("sigmoid", True)
