@@ -40,7 +40,11 @@ CHOSEN = {
         "integer",
         {"calibration": "sigmoid", "params": {"n_estimators": 5}},
     ),
-    "isotonic, histogram boosting": (None, "text", {"calibration": "isotonic", "params": {"max_iter": 10}}),
+    "temperature, histogram boosting": (
+        None,
+        "text",
+        {"calibration": "temperature", "params": {"max_iter": 10, "learning_rate": 1.0}},
+    ),
     "temperature, lightgbm": (
         "lightgbm.LGBMClassifier",
         "integer",

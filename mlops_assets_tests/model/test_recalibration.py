@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline
 from mlops_assets.errors import SpecError, TrainingError
 from mlops_assets.evaluation.diagnoses.calibration_null import bin_events, null_errors
 from mlops_assets.evaluation.diagnoses.temperature_scaling import fit_temperature
+from mlops_assets.model import artefact
 from mlops_assets.model.estimator import check_estimator
 from mlops_assets.model.held_out import held_out_rows
 from mlops_assets.model.prediction import predict
@@ -148,3 +149,11 @@ def test_with_few_rows_of_a_class_nothing_is_compared() -> None:
     few = np.concatenate([np.flatnonzero(happened)[:6], np.flatnonzero(~happened)[:60]])
     taken = recalibrated_if_better(pipeline, "sigmoid", frame.iloc[few], happened[few])
     assert (taken.method, "not compared" in taken.note) == ("sigmoid", True)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_map_is_stored_as_it_is(method, tmp_path) -> None:
+    pipeline, frame, happened = doubled_logits(1_000)
+    mapped = recalibrated(pipeline, method, frame, happened)
+    artefact.dump(mapped, tmp_path / "model.skops")
+    artefact.verify(tmp_path / "model.skops", artefact.digest(tmp_path / "model.skops"), frame, predict(mapped, frame))
