@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from sklearn.base import BaseEstimator
     from sklearn.calibration import CalibratedClassifierCV
@@ -52,6 +51,7 @@ def _held_out_losses(
     pipeline: "Pipeline", method: Method, inputs: "pd.DataFrame", truth: "np.ndarray"
 ) -> tuple[float, float]:
     """Log loss of the probabilities as stated, and as maps of the other folds make them."""
+    import numpy as np
     from sklearn.metrics import log_loss
     from sklearn.model_selection import StratifiedKFold
 
@@ -109,5 +109,7 @@ def _fit_temperature(
     calibrated: "CalibratedClassifierCV", prepared: "np.ndarray", truth: "np.ndarray", classes: "np.ndarray"
 ) -> None:
     """scikit-learn 1.9 takes whole-number labels for positions among the classes, so it is given positions."""
+    import numpy as np
+
     fitted: Any = calibrated.fit(prepared, np.searchsorted(classes, truth))
     fitted.classes_ = fitted.calibrated_classifiers_[0].classes = classes
