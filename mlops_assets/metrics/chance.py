@@ -12,7 +12,7 @@ from mlops_assets.metrics.scoring import values
 BETTER_AT_MOST = 4
 """Shuffles that may be as good, at the level that is asked about: more shuffles would decide no more sharply."""
 MOST_ROWS = 20_000
-"""Of more rows, so many drawn at random."""
+"""Of more rows, so many are drawn at random; of classes, as many rows of each as it has, up to an equal share."""
 ROUNDING = 1e-12
 
 
@@ -21,7 +21,7 @@ def chance(metric: str, outcomes: Outcomes, groups: Column | None = None, level:
 
     Answers that depend on no row come to ``level`` or less in that share of cases (Phipson and Smyth 2010,
     "Permutation p-values should never be zero"). Rows of one group change places with those of another as a whole,
-    which is exact for groups of one size.
+    which is exact for groups of one size. It is 1 where the rows that are drawn give the metric no value.
 
     Example:
         >>> import numpy as np
@@ -35,9 +35,11 @@ def chance(metric: str, outcomes: Outcomes, groups: Column | None = None, level:
     rng = np.random.default_rng(seed)
     codes = np.arange(len(outcomes)) if groups is None else group_codes(groups)
     assert codes is not None
-    kept = _by_score(outcomes, _drawn(codes, rng))
+    kept = _by_score(outcomes, _drawn(outcomes, codes, rng, grouped=groups is not None))
     rows, codes = outcomes.take(kept), codes[kept]
     seen = _score(metric, rows)
+    if not np.isfinite(seen):
+        return 1.0
     worse = seen - ROUNDING * max(1, abs(seen))
     shuffles = round((1 + BETTER_AT_MOST) / level) - 1
     shuffled = (replace(rows, truth=rows.truth[_exchanged(codes, rng)]) for _ in range(shuffles))
@@ -51,14 +53,23 @@ def _score(metric: str, rows: Outcomes) -> float:
     return np.inf if value is None else sign * value
 
 
-def _drawn(codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Rows of groups drawn at random until there are enough."""
+def _drawn(outcomes: Outcomes, codes: np.ndarray, rng: np.random.Generator, grouped: bool) -> np.ndarray:
+    """All rows, or of too many a choice that looks at no answer: by class, or groups until there are enough."""
     if len(codes) <= MOST_ROWS:
         return np.arange(len(codes))
+    if outcomes.task == "classification" and not grouped:
+        return _of_each_class(outcomes.truth, rng)
     sizes = np.bincount(codes)
     groups = rng.permutation(len(sizes))
     enough = np.searchsorted(np.cumsum(sizes[groups]), MOST_ROWS) + 1
     return np.flatnonzero(np.isin(codes, groups[:enough]))
+
+
+def _of_each_class(truth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Drawn from all rows alike, a rare class would be missing."""
+    shuffled = rng.permutation(len(truth))
+    by_class = [shuffled[truth[shuffled] == label] for label in np.unique(truth)]
+    return np.sort(np.concatenate([rows[: MOST_ROWS // len(by_class)] for rows in by_class]))
 
 
 def _by_score(outcomes: Outcomes, rows: np.ndarray) -> np.ndarray:

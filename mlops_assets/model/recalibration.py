@@ -15,8 +15,8 @@ Method = Literal["sigmoid", "isotonic", "temperature"]
 """Platt 1999; Zadrozny and Elkan 2002; Guo et al. 2017."""
 
 FOLDS = 5
-FEWEST_OF_A_CLASS = 7
-"""Rows of each class from which every fold leaves the five that scikit-learn's map needs."""
+FEWEST_OF_A_CLASS = 5
+"""Rows of each class that scikit-learn's map needs, of those that a fold leaves."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,16 +31,20 @@ class Recalibration:
 
 
 def recalibrated_if_better(
-    pipeline: "Pipeline", method: Method, inputs: "pd.DataFrame", truth: "np.ndarray"
+    pipeline: "Pipeline", method: Method, inputs: "pd.DataFrame", truth: "np.ndarray", identities: "np.ndarray"
 ) -> Recalibration:
-    """``recalibrated``, where that lowers the log loss of held-out folds of these rows; else the pipeline as it is."""
+    """``recalibrated``, where that lowers the log loss of held-out folds of these rows; else the pipeline as it is.
+
+    Rows of equal ``identities`` belong together, and stay in one fold.
+    """
     if not hasattr(pipeline, "predict_proba"):
         note = f"{method}: the estimator states no probabilities of its own"
         return Recalibration(recalibrated(pipeline, method, inputs, truth), method, note)
-    if min(int((truth == label).sum()) for label in pipeline.classes_) < FEWEST_OF_A_CLASS:
-        note = f"{method}, not compared with leaving it: fewer than {FEWEST_OF_A_CLASS} rows of a class"
+    losses = _held_out_losses(pipeline, method, inputs, truth, identities)
+    if losses is None:
+        note = f"{method}, not compared with leaving it: a fold leaves fewer than {FEWEST_OF_A_CLASS} rows of a class"
         return Recalibration(recalibrated(pipeline, method, inputs, truth), method, note)
-    before, after = _held_out_losses(pipeline, method, inputs, truth)
+    before, after = losses
     change = f"log loss {before:.4g} as stated, {after:.4g} on held-out folds of {len(truth):,} rows"
     if after >= before:
         return Recalibration(pipeline, "none", f"none, as {method} would not help: {change}")
@@ -48,20 +52,34 @@ def recalibrated_if_better(
 
 
 def _held_out_losses(
-    pipeline: "Pipeline", method: Method, inputs: "pd.DataFrame", truth: "np.ndarray"
-) -> tuple[float, float]:
-    """Log loss of the probabilities as stated, and as maps of the other folds make them."""
+    pipeline: "Pipeline", method: Method, inputs: "pd.DataFrame", truth: "np.ndarray", identities: "np.ndarray"
+) -> tuple[float, float] | None:
+    """Log loss of the probabilities as stated, and as maps of the other folds make them; None of too few rows."""
     import numpy as np
     from sklearn.metrics import log_loss
-    from sklearn.model_selection import StratifiedKFold
 
+    folds = _folds(truth, identities)
+    left = [int((truth[others] == label).sum()) for others, _ in folds for label in pipeline.classes_]
+    if not folds or min(left) < FEWEST_OF_A_CLASS:
+        return None
     stated = pipeline.predict_proba(inputs)
     mapped = np.empty_like(stated, dtype=np.float64)
-    for others, fold in StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(inputs, truth):
+    for others, fold in folds:
         made = recalibrated(pipeline, method, inputs.iloc[others], truth[others])
         mapped[fold] = made.predict_proba(inputs.iloc[fold])
     classes = list(pipeline.classes_)
     return log_loss(truth, stated, labels=classes), log_loss(truth, mapped, labels=classes)
+
+
+def _folds(truth: "np.ndarray", identities: "np.ndarray") -> "list[tuple[np.ndarray, np.ndarray]]":
+    """The other rows and the rows of each fold; none where too few rows stand alone."""
+    import numpy as np
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    fewest = min(np.unique(truth, return_counts=True)[1])
+    if min(fewest, len(np.unique(identities))) < FOLDS:
+        return []
+    return list(StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0).split(truth, truth, identities))
 
 
 def recalibrated(pipeline: "Pipeline", method: Method, inputs: "pd.DataFrame", truth: "np.ndarray") -> "Pipeline":

@@ -115,7 +115,8 @@ def _recalibrated(spec: "SystemSpec", pipeline: "Pipeline", held_out: HeldOut) -
     method, mask = spec.model.calibration, held_out.calibration
     if method == "none":
         return Recalibration(pipeline, "none", "")
-    return recalibrated_if_better(pipeline, method, held_out.inputs(mask), held_out.truth(mask))
+    identities = held_out.chosen(mask)["_identity"].to_numpy()
+    return recalibrated_if_better(pipeline, method, held_out.inputs(mask), held_out.truth(mask), identities)
 
 
 def _decision(spec: "SystemSpec", pipeline: "Pipeline", held_out: HeldOut) -> DecisionThreshold | None:

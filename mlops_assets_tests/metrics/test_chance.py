@@ -47,3 +47,20 @@ def test_of_more_rows_so_many_are_drawn_that_a_weak_model_is_still_told_from_cha
     truth = rng.normal(size=3 * MOST_ROWS)
     weak = read_outcomes("regression", truth, Predictions(0.03 * truth + rng.normal(0, 0.3, len(truth))))
     assert chance("r2", weak) <= 0.025
+
+
+@pytest.mark.parametrize("metric", ["roc_auc", "average_precision", "f1"])
+def test_a_rare_class_is_among_the_rows_that_are_drawn(metric: str):
+    """Fifty positives in sixty thousand rows: of rows drawn alike a third of them would be there, or none."""
+    rng = np.random.default_rng(6)
+    truth = np.arange(3 * MOST_ROWS) < 50
+    for shift, knows in ((2.5, True), (0.0, False)):
+        score = 1 / (1 + np.exp(3 - shift * truth - rng.normal(size=len(truth))))
+        said = Predictions(score > 0.5, np.column_stack([1 - score, score]), (False, True))
+        outcomes = read_outcomes("classification", truth, said, positive=True)
+        assert (chance(metric, outcomes) <= 0.025) is knows
+
+
+def test_what_has_no_value_is_no_knowledge():
+    one_class = read_outcomes("classification", np.zeros(50, dtype=int), Predictions(np.zeros(50, dtype=int)), [0, 1])
+    assert chance("matthews_corrcoef", one_class) == 1

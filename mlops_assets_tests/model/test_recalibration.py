@@ -128,7 +128,7 @@ def test_a_map_that_would_make_it_worse_is_not_taken() -> None:
     pipeline, frame, happened = doubled_logits(4_000)
     pipeline["estimator"].coef_ = np.array([[1.0]])  # type: ignore[union-attr]
     few, truth = frame.head(60), happened[:60]
-    left = recalibrated_if_better(pipeline, "isotonic", few, truth)
+    left = recalibrated_if_better(pipeline, "isotonic", few, truth, np.arange(60))
     assert (left.pipeline, left.method) == (pipeline, "none")
     assert left.note.startswith("none, as isotonic would not help: log loss ")
     forced = recalibrated(pipeline, "isotonic", few, truth)
@@ -139,15 +139,15 @@ def test_a_map_that_would_make_it_worse_is_not_taken() -> None:
 
 def test_a_map_that_helps_is_taken_and_says_how_much() -> None:
     pipeline, frame, happened = doubled_logits(1_000)
-    taken = recalibrated_if_better(pipeline, "temperature", frame, happened)
+    taken = recalibrated_if_better(pipeline, "temperature", frame, happened, np.arange(1_000))
     assert taken.method == "temperature"
     assert taken.note.startswith("temperature: log loss 0.5")
 
 
 def test_with_few_rows_of_a_class_nothing_is_compared() -> None:
     pipeline, frame, happened = doubled_logits(1_000)
-    few = np.concatenate([np.flatnonzero(happened)[:6], np.flatnonzero(~happened)[:60]])
-    taken = recalibrated_if_better(pipeline, "sigmoid", frame.iloc[few], happened[few])
+    few = np.concatenate([np.flatnonzero(happened)[:5], np.flatnonzero(~happened)[:60]])
+    taken = recalibrated_if_better(pipeline, "sigmoid", frame.iloc[few], happened[few], few)
     assert (taken.method, "not compared" in taken.note) == ("sigmoid", True)
 
 
@@ -157,3 +157,13 @@ def test_every_map_is_stored_as_it_is(method, tmp_path) -> None:
     mapped = recalibrated(pipeline, method, frame, happened)
     artefact.dump(mapped, tmp_path / "model.skops")
     artefact.verify(tmp_path / "model.skops", artefact.digest(tmp_path / "model.skops"), frame, predict(mapped, frame))
+
+
+def test_copies_of_a_row_do_not_speak_for_the_map() -> None:
+    """Each row ten times: in another fold, its copies would tell the steps what they will be asked."""
+    pipeline, frame, happened = doubled_logits(4_000)
+    pipeline["estimator"].coef_ = np.array([[1.0]])  # type: ignore[union-attr]
+    rows = np.repeat(np.arange(60), 10)
+    copies, truth = frame.iloc[rows], happened[rows]
+    assert recalibrated_if_better(pipeline, "isotonic", copies, truth, rows).method == "none"
+    assert recalibrated_if_better(pipeline, "isotonic", copies, truth, np.arange(600)).method == "isotonic"

@@ -77,11 +77,11 @@ def test_a_role_launches_what_it_may(web: Web, who: dict[str, str], run: dict, s
 @pytest.mark.parametrize(
     ("resource", "config"),
     [
-        ("storage", {"root": "/tmp/elsewhere", "database_url": "sqlite:////tmp/elsewhere.db"}),
+        ("storage", {"root": "/elsewhere", "database_url": "sqlite:////elsewhere.db"}),
         ("tracking", {"tracking_uri": "http://evil.example"}),
         ("notification", {"webhook_url": "http://evil.example"}),
         ("mlflow", {"mlflow_tracking_uri": "http://evil.example", "env": {"MLOPS_ACTOR": "grace"}}),
-        ("io_manager", {"base_dir": "/tmp/elsewhere"}),
+        ("io_manager", {"base_dir": "/elsewhere"}),
     ],
 )
 def test_not_even_an_admin_hands_a_run_other_resources(web: Web, resource: str, config: dict):
