@@ -18,7 +18,7 @@ PUBLIC = {
     "mlops_assets.metrics.estimate": ["estimate"],
     "mlops_assets.metrics.proportion": ["share_interval"],
     "mlops_assets.metrics.scoring": ["values"],
-    "mlops_assets.model.conformal": ["threshold"],
+    "mlops_assets.model.conformal": ["calibration_scores", "label_scores", "threshold"],
     "mlops_assets.model.prediction_intervals": ["fit_intervals"],
     "mlops_assets.model.threshold": ["choose"],
     "mlops_assets.storage.ledger": ["Ledger"],

@@ -1,6 +1,7 @@
 """Prediction sets: split conformal thresholds, and what they cover: scores in, thresholds out."""
 
 import math
+import zlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,6 +10,8 @@ if TYPE_CHECKING:
 
 Sets = Literal["least_ambiguous", "adaptive"]
 """The smallest sets on average (Sadinle et al. 2019), or sets that grow where a row is hard (Romano et al. 2020)."""
+SEED = 2020
+"""Of the random part of adaptive calibration scores."""
 
 
 def rank_needed(rows: int, confidence: float) -> int:
@@ -48,21 +51,74 @@ def mondrian_thresholds(
 
 
 def label_scores(probabilities: "np.ndarray", sets: Sets = "least_ambiguous") -> "np.ndarray":
-    """How badly each label fits each row, shape (n, k): a prediction set holds the labels up to a threshold.
+    """The lowest score that each label of each row can have, shape (n, k): a set holds the labels up to a threshold.
 
-    ``least_ambiguous``: one minus the label's probability. ``adaptive``: the probability of all labels down to it,
-    without the random part of Romano et al., so that equal rows have equal sets.
+    ``least_ambiguous``: one minus the label's probability. ``adaptive``: the probability of the labels ranked before
+    it. The label that crosses a threshold is then in, so that no set is empty and equal rows have equal sets.
+
+    Example:
+        >>> import numpy as np
+        >>> label_scores(np.array([[0.2, 0.7, 0.1]]), "adaptive")
+        array([[0.7, 0. , 0.9]])
     """
     import numpy as np
 
     if sets == "least_ambiguous":
         return 1 - probabilities
+    order, sums = _ranked(probabilities)
+    return _unranked(order, np.pad(sums[:, :-1], ((0, 0), (1, 0))))
+
+
+def calibration_scores(
+    probabilities: "np.ndarray", columns: "np.ndarray", sets: Sets = "least_ambiguous"
+) -> "np.ndarray":
+    """How badly its true label, of the given column, fits each row, shape (n,).
+
+    ``adaptive`` is the probability of the labels down to it less a random share of its own, uniform on (0, 1] for each
+    row (Romano, Sesia and Candès 2020). Never below ``label_scores``, so that a threshold which new rows' scores stay
+    at or below as often as stated holds for the sets of ``label_scores`` too. The shares come of a fixed seed and the
+    labels in their order: equal rows give equal scores, and other rows are not calibrated with the same draw.
+
+    Example:
+        >>> import numpy as np
+        >>> calibration_scores(np.array([[0.2, 0.7, 0.1]]), np.array([0]))
+        array([0.8])
+    """
+    import numpy as np
+
+    rows = np.arange(len(columns))
+    lowest = label_scores(probabilities, sets)[rows, columns]
+    if sets == "least_ambiguous":
+        return lowest
+    rng = np.random.default_rng([SEED, zlib.crc32(columns.astype("<i8").tobytes())])
+    return lowest + rng.random(len(columns)) * probabilities[rows, columns]
+
+
+def cumulative_scores(probabilities: "np.ndarray") -> "np.ndarray":
+    """Adaptive scores of earlier releases: the probability down to each label with all of its own, shape (n, k).
+
+    A threshold below a row's largest probability leaves that row's set empty.
+    """
+    order, sums = _ranked(probabilities)
+    return _unranked(order, sums)
+
+
+def _ranked(probabilities: "np.ndarray") -> "tuple[np.ndarray, np.ndarray]":
+    """Columns from the likeliest label on, equal ones in their own order, and the sums of probability down to each."""
+    import numpy as np
+
     order = np.argsort(-probabilities, axis=1, kind="stable")
     # The sum of all labels is 1 but for its last digits, which must not decide.
-    reached = np.take_along_axis(probabilities, order, axis=1).cumsum(axis=1).round(6)
-    scores = np.empty_like(reached)
-    np.put_along_axis(scores, order, reached, axis=1)
-    return scores
+    return order, np.take_along_axis(probabilities, order, axis=1).cumsum(axis=1).round(6)
+
+
+def _unranked(order: "np.ndarray", ranked: "np.ndarray") -> "np.ndarray":
+    """Values by rank, each back in its label's column."""
+    import numpy as np
+
+    values = np.empty_like(ranked)
+    np.put_along_axis(values, order, ranked, axis=1)
+    return values
 
 
 def quantile_edges(values: "np.ndarray", segments: int = 4) -> "np.ndarray":

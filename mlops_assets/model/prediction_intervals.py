@@ -9,7 +9,16 @@ from pydantic import BaseModel, ConfigDict
 
 from mlops_assets.declaration.base import one_of
 from mlops_assets.errors import NotEvaluated, StorageError
-from mlops_assets.model.conformal import Sets, label_scores, mondrian_thresholds, quantile_edges, rank_needed, threshold
+from mlops_assets.model.conformal import (
+    Sets,
+    calibration_scores,
+    cumulative_scores,
+    label_scores,
+    mondrian_thresholds,
+    quantile_edges,
+    rank_needed,
+    threshold,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +56,8 @@ class Intervals(BaseModel):
     """Stated share of rows whose truth lies within."""
     sets: Sets
     """How labels are ranked into sets (classification)."""
+    randomised: bool = False
+    """Whether adaptive thresholds are of randomised scores. Those of earlier releases are not, and are read as such."""
     by: str
     """``none``, ``prediction``, or the dataset column whose values have their own thresholds (Mondrian)."""
     rows: int
@@ -64,8 +75,13 @@ class Intervals(BaseModel):
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     def to_json(self) -> str:
-        """Canonical: equal thresholds give equal text."""
-        return self.model_dump_json(indent=1)
+        """Canonical: equal thresholds give equal text, also those stored before there was ``randomised``."""
+        return self.model_dump_json(indent=1, exclude=None if self.randomised else {"randomised"})
+
+    @property
+    def may_be_empty(self) -> bool:
+        """Whether the surest rows may be left without a label: adaptive sets of an earlier release."""
+        return self.sets == "adaptive" and not self.randomised
 
     def half_widths(self, predictions: "Predictions", column: "pd.Series | None" = None) -> "np.ndarray":
         """How far each interval reaches to both sides of the predicted value, shape (n,); for regression.
@@ -80,7 +96,8 @@ class Intervals(BaseModel):
         Raises:
             NotEvaluated: if there are no probabilities.
         """
-        scores = _label_scores(predictions, self.sets)
+        stated = _probabilities(predictions)
+        scores = cumulative_scores(stated) if self.may_be_empty else label_scores(stated, self.sets)
         if self.by == PREDICTION:
             return scores <= self._thresholds([str(label) for label in predictions.classes])
         return scores <= self._by_row(predictions, column)[:, None]
@@ -131,6 +148,7 @@ def fit_intervals(
     return Intervals(
         coverage=declared.coverage,
         sets=declared.sets,
+        randomised=declared.sets == "adaptive",
         by=declared.by,
         rows=len(truth),
         threshold=limit,
@@ -187,8 +205,8 @@ def _scores(declared: "IntervalsSpec", predictions: "Predictions", truth: "np.nd
     unknown = set(truth.tolist()) - position.keys()
     if unknown:
         raise NotEvaluated(f"the model knows no class {one_of(unknown)}, which validation rows are of")
-    columns = [position[label] for label in truth.tolist()]
-    return _label_scores(predictions, declared.sets)[np.arange(len(truth)), columns]
+    columns = np.array([position[label] for label in truth.tolist()], dtype=np.intp)
+    return calibration_scores(_probabilities(predictions), columns, declared.sets)
 
 
 def _finite(scores: "np.ndarray") -> "np.ndarray":
@@ -199,10 +217,10 @@ def _finite(scores: "np.ndarray") -> "np.ndarray":
     return scores
 
 
-def _label_scores(predictions: "Predictions", sets: Sets) -> "np.ndarray":
+def _probabilities(predictions: "Predictions") -> "np.ndarray":
     if predictions.probabilities is None:
         raise NotEvaluated("the model gives no probabilities")
-    return label_scores(predictions.probabilities, sets)
+    return predictions.probabilities
 
 
 def _segments(

@@ -76,7 +76,8 @@ class IntervalsSpec(Declared):
     coverage: float = Field(default=0.9, gt=0.5, lt=1)
     """Stated share of rows whose truth lies within."""
     sets: Sets = "least_ambiguous"
-    """How labels are ranked into sets."""
+    """How labels are ranked into sets: ``least_ambiguous`` gives the smallest on average, ``adaptive`` sets that grow
+    where a row is hard, that hold the likeliest label in any case, and that cover rather more than stated."""
     by: str = "none"
     """Whose coverage is held each on its own (Mondrian): ``prediction`` for quarters of the predicted value, or every
     class; or a dataset column of categories."""

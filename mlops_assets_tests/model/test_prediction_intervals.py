@@ -72,6 +72,50 @@ def test_label_sets_hold_the_labels_up_to_the_threshold() -> None:
     assert own.label_sets(predictions).tolist() == [[True, False, True], [True, True, True]]
 
 
+OF_AN_EARLIER_RELEASE = """{
+ "coverage": 0.7,
+ "sets": "adaptive",
+ "by": "none",
+ "rows": 20,
+ "threshold": 0.8,
+ "edges": [],
+ "own": []
+}"""
+"""What it stored, and the sets that it gave, for ``SURE_AND_HARD``."""
+SETS_OF_AN_EARLIER_RELEASE = [[1, 0, 0], [1, 1, 0], [0, 0, 0], [1, 1, 0]]
+SURE_AND_HARD = Predictions(
+    np.array(["a"] * 4),
+    np.array([[0.7, 0.2, 0.1], [0.4, 0.35, 0.25], [0.96, 0.03, 0.01], [0.5, 0.3, 0.2]]),
+    ("a", "b", "c"),
+)
+
+
+def test_adaptive_sets_of_an_earlier_release_are_read_as_what_they_were(tmp_path) -> None:
+    path = tmp_path / "intervals.json"
+    path.write_text(OF_AN_EARLIER_RELEASE, encoding="utf-8")
+    digest = "def7494d9711c4d0508066610a5d2098757c326c06382bd69517f71943abacc1"
+    stored_then = read_intervals(path, digest)
+    assert stored_then.may_be_empty and stored_then.digest == digest
+    assert stored_then.label_sets(SURE_AND_HARD).astype(int).tolist() == SETS_OF_AN_EARLIER_RELEASE
+
+
+def test_adaptive_sets_of_now_are_marked_in_what_is_stored_and_hold_the_likeliest_label(tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    stated = SURE_AND_HARD.probabilities
+    assert stated is not None
+    many = Predictions(np.array(["a"] * 400), np.tile(stated, (100, 1)), ("a", "b", "c"))
+    truth = np.array([rng.choice(["a", "b", "c"], p=row) for row in np.tile(stated, (100, 1))])
+    for by in ("none", "prediction"):
+        made = fit_intervals(IntervalsSpec(coverage=0.7, sets="adaptive", by=by), many, truth)
+        assert '"randomised": true' in made.to_json() and not made.may_be_empty
+        again = read_intervals(stored(made, tmp_path), made.digest)
+        assert again == made
+        assert again.label_sets(SURE_AND_HARD)[:, 0].all()
+        assert fit_intervals(IntervalsSpec(coverage=0.7, sets="adaptive", by=by), many, truth) == made
+    plain = fit_intervals(IntervalsSpec(), many, truth)
+    assert "randomised" not in plain.to_json() and not plain.may_be_empty
+
+
 @pytest.mark.parametrize(("coverage", "rows"), [(0.9, 9), (0.8, 4), (0.95, 19), (0.55, 2)])
 def test_the_fewest_rows_that_can_promise_a_coverage(coverage: float, rows: int) -> None:
     assert rows_needed(coverage) == rows

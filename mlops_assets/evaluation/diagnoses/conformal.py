@@ -25,6 +25,10 @@ from mlops_assets.verdict import Verdict
 
 INFO = DIAGNOSES["conformal"]
 MOST_NAMED = 10
+OF_EARLIER_RELEASE = (
+    "The stored thresholds are adaptive ones of an earlier release, which may leave the surest rows without a label. "
+    "Remedy: materialise the model again."
+)
 
 
 class CoverageRow(Row):
@@ -65,7 +69,7 @@ def examine(subject: Subject) -> Diagnosis:
         headline=_headline(_promise(subject, intervals), coverage, segments, under),
         measures=[coverage, _gap(segments, intervals.coverage, len(subject.test)), *_sizes(subject, covered)],
         tables=[_table(segments, subject)] if segments else [],
-        notes=_notes(intervals, bool(under), fallen_back(subject, intervals)),
+        notes=[*_notes(intervals, bool(under), fallen_back(subject, intervals)), *_age(subject, intervals)],
     )
 
 
@@ -158,6 +162,10 @@ def _notes(intervals: Intervals, under: bool, fallen: dict[str, int]) -> list[st
         others = f" and {len(fallen) - MOST_NAMED} more" if len(fallen) > MOST_NAMED else ""
         notes.append(f"Too few validation rows, so that the threshold of all rows holds: {', '.join(named)}{others}.")
     return notes
+
+
+def _age(subject: Subject, intervals: Intervals) -> list[str]:
+    return [OF_EARLIER_RELEASE] if intervals.may_be_empty and subject.outcomes.task == "classification" else []
 
 
 def _chance(intervals: Intervals) -> str:

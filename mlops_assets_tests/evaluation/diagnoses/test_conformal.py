@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mlops_assets.errors import NotEvaluated
-from mlops_assets.evaluation.diagnoses.conformal import examine
+from mlops_assets.evaluation.diagnoses.conformal import OF_EARLIER_RELEASE, examine
 from mlops_assets.evaluation.diagnosis import Diagnosis, Subject
 from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES
 from mlops_assets.metrics.proportion import effective_trials, share_interval, wilson_interval
@@ -139,9 +139,19 @@ def test_grouped_rows_widen_the_interval() -> None:
 def test_label_sets_cover_as_stated(sets: Sets) -> None:
     found = examined(subject_of(STATED, classes(4000, 0), classes(2000, 1)), sets=sets)
     by_name = values(found)
-    assert by_name["coverage"] == pytest.approx(0.9, abs=0.02)
+    most = 0.92 if sets == "least_ambiguous" else 1  # with the label that crosses the threshold, more than stated
+    assert by_name["coverage"] and 0.88 <= by_name["coverage"] <= most
     assert 1 < by_name["mean_set_size"] < 3 and by_name["mean_width"] is None
     assert set(table(found)) == {"class 0", "class 1", "class 2"}
+
+
+def test_adaptive_thresholds_of_an_earlier_release_are_named_stale() -> None:
+    subject = fitted(subject_of(STATED, classes(400, 0), classes(200, 1)), sets="adaptive")
+    assert subject.intervals
+    assert OF_EARLIER_RELEASE not in examine(subject).notes
+    earlier = replace(subject, intervals=subject.intervals.model_copy(update={"randomised": False}))
+    assert examine(earlier).notes[-1] == OF_EARLIER_RELEASE
+    assert table(examine(earlier)).keys() == table(examine(subject)).keys()
 
 
 def test_a_rare_class_is_under_covered_and_its_own_threshold_mends_it() -> None:
