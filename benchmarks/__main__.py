@@ -14,7 +14,18 @@ from benchmarks.figure import Benchmark, Measured, measure
 from benchmarks.machine import machine
 from benchmarks.process import forget_settings
 
-NAMES = ["lifecycle", "loading", "appending", "ingesting", "contents", "ticking", "evaluating", "assessing", "ledger"]
+NAMES = [
+    "lifecycle",
+    "loading",
+    "appending",
+    "ingesting",
+    "contents",
+    "ticking",
+    "evaluating",
+    "covering",
+    "assessing",
+    "ledger",
+]
 
 console = Console()
 

@@ -61,6 +61,8 @@ class Benchmark:
     """What is measured and what is not, for the reader of the table."""
     measure: Callable[[Path], list[Figure]]
     """Takes an empty folder to work in."""
+    timed: bool = True
+    """Whether the figures depend on the machine."""
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,13 @@ def write(measured: dict[str, Measured], order: list[str]) -> None:
     """
     page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
     kept = {name: text for name in order if (text := _section_of(page, name)) and name not in measured}
-    if kept and not page.startswith(_head()):
+    timed = any(found.benchmark.timed for found in measured.values())
+    if kept and timed and not page.startswith(_head()):
         raise SystemExit(f"{PAGE.name} is from another machine or other libraries. Remedy: measure all, without names")
     new = {name: _section(name, found) for name, found in measured.items()}
     sections = [{**kept, **new}[name] for name in order if name in kept or name in new]
-    PAGE.write_text("\n".join([_head(), *sections]), encoding="utf-8")
+    head = _head() if timed or not kept else page.partition("\n<!-- ")[0]
+    PAGE.write_text("\n".join([head, *sections]), encoding="utf-8")
 
 
 def _head() -> str:

@@ -51,22 +51,11 @@ def paired_bootstrap(
         interval = min(corrected[0], value), max(corrected[1], value)
         return Difference(value, interval, BCA, statistic, _corrected_p(correction, defined), error)
     note = "BCa is undefined without spread on both sides, so percentiles are given" if method == "bca" else ""
-    confidence, p = bootstrap.confidence, _percentile_p(defined)
+    units, p = None, _percentile_p(defined)
     if method == "auto":
-        confidence, p = expanded_confidence(confidence, atoms.units), _expanded_p(p, atoms.units)
-    return Difference(value, percentile_interval(defined, value, confidence), PERCENTILE, statistic, p, error, note)
-
-
-def expanded_confidence(confidence: float, units: int) -> float:
-    """Confidence at which percentiles are read so that few rows or groups do not make the interval too narrow.
-
-    The bootstrap's spread is too small by the root of (n - 1) / n, and normal where Student's t is due: Hesterberg
-    (2015), "What teachers should know about the bootstrap", The American Statistician 69, expanded percentiles.
-    """
-    from scipy.stats import t
-
-    tail = float(t.isf((1 - confidence) / 2, units - 1))
-    return math.erf(math.sqrt(units / (units - 1)) * tail / math.sqrt(2))
+        units, p = atoms.units, _expanded_p(p, atoms.units)
+    interval = percentile_interval(defined, value, bootstrap.confidence, units)
+    return Difference(value, interval, PERCENTILE, statistic, p, error, note)
 
 
 def _expanded_p(p: float, units: int) -> float:

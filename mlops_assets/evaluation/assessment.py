@@ -168,10 +168,9 @@ def _diagrams(outcomes: Outcomes, seed: int) -> dict[str, Any]:
 
 def _notes(evidence: Evidence) -> list[str]:
     bootstrap = evidence.bootstrap
-    drawn = f"groups of equal {evidence.group!r}" if evidence.group else "rows"
     return [
-        f"Intervals cover {bootstrap.confidence:.0%}: percentiles over {bootstrap.resamples:,} resamples of the test "
-        f"rows, with {drawn} drawn with replacement (seed {bootstrap.seed}).",
+        f"Intervals are made to cover {bootstrap.confidence:.0%}, each by the method that suits its metric; where that "
+        f"draws, it draws {evidence.drawn} with replacement, {bootstrap.resamples:,} times (seed {bootstrap.seed}).",
         *(f"{', '.join(names)}: {note}." for note, names in _by_note(evidence).items()),
     ]
 

@@ -9,6 +9,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from mlops_assets.evaluation.diagnosis_info import DiagnosisInfo
+from mlops_assets.evaluation.independence import Independence, independence
 from mlops_assets.metrics.bootstrap import STANDARD, Bootstrap
 from mlops_assets.metrics.outcomes import Outcomes, Predictions, read_outcomes
 from mlops_assets.model.prediction import Fitted, predict
@@ -154,8 +155,17 @@ class Subject:
 
     @property
     def groups(self) -> pd.Series | None:
-        """The column by which rows are resampled together, or None."""
-        return self.test.loc[:, f"@{self.features.group}"] if self.features.group else None
+        """What each test row belongs to and is resampled with, or None."""
+        return self.independence.units(self.test)
+
+    @property
+    def units(self) -> int:
+        """How many test rows, or groups of them, are independent."""
+        return len(self.test) if self.groups is None else self.groups.nunique(dropna=False)
+
+    @property
+    def independence(self) -> Independence:
+        return independence(self.spec, self.features)
 
     @cached_property
     def outcomes(self) -> Outcomes:

@@ -33,15 +33,11 @@ class Evidence:
     """The best constant for each metric on the train rows; None where these are not at hand."""
     context: Mapping[str, pd.Series] = field(default_factory=dict)
     """Values of the columns that travel beside the features, by column."""
-    group: str | None = None
-    """Context column whose equal values are drawn together."""
+    units: pd.Series | None = None
+    """What each row belongs to and is drawn with; None where each stands alone."""
+    drawn: str = "rows"
+    """What is drawn, in words."""
     bootstrap: Bootstrap = STANDARD
-
-    @property
-    def groups(self) -> pd.Series | None:
-        if self.group is not None and self.group not in self.context:
-            raise NotEvaluated(f"the rows carry no column {self.group!r}. Remedy: materialise the features again")
-        return None if self.group is None else self.context[self.group]
 
     @cached_property
     def estimates(self) -> dict[str, Estimate]:
@@ -67,7 +63,7 @@ class Evidence:
         }
 
     def _estimated(self, names: Iterable[str], outcomes: Outcomes) -> dict[str, Estimate]:
-        return estimate(names, outcomes, self.groups, self.bootstrap)
+        return estimate(names, outcomes, self.units, self.bootstrap)
 
     def sliced(self, selected: SliceSpec | None) -> "Evidence":
         """Only the rows that ``selected`` names.
@@ -87,6 +83,7 @@ class Evidence:
             outcomes=self.outcomes.take(mask),
             baselines={name: baseline.take(mask) for name, baseline in self.baselines.items()},
             context={name: column[mask] for name, column in self.context.items()},
+            units=None if self.units is None else self.units[mask],
         )
 
 
@@ -108,6 +105,7 @@ def gather_evidence(subject: Subject, baselines: Mapping[str, Predictions]) -> E
         baselines=outcomes,
         guess=None if learned is None else constant_guess(spec.task, learned, known, spec.evaluation.positive),
         context={str(name)[1:]: pd.Series(rows[name]) for name in rows.columns if str(name).startswith("@")},
-        group=features.group,
+        units=subject.groups,
+        drawn=subject.independence.drawn,
         bootstrap=subject.bootstrap,
     )

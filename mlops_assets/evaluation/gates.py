@@ -150,8 +150,8 @@ class BaselineGate(RowsGate):
             raise NotEvaluated("there are no train rows to make a constant guess from. Remedy: materialise evaluation")
         level = (1 - evidence.bootstrap.confidence) / 2
         guess = evidence.guess.outcomes(metric, evidence.outcomes)
-        comparison = Pair(evidence.outcomes, guess, evidence.groups, evidence.bootstrap).compare(metric)
-        shuffled = chance(metric, evidence.outcomes, evidence.groups, level, evidence.bootstrap.seed)
+        comparison = Pair(evidence.outcomes, guess, evidence.units, evidence.bootstrap).compare(metric)
+        shuffled = chance(metric, evidence.outcomes, evidence.units, level, evidence.bootstrap.seed)
         return self.verdict(
             "passed" if comparison.superior and shuffled <= level else "failed",
             f"{self._reason(comparison)}; {_of_shuffles(shuffled, level)}",

@@ -14,7 +14,7 @@ def verdict(evidence: Evidence, metric: str) -> Verdict:
     if linear is None:
         return _said("not evaluated", "there is no linear baseline. Remedy: materialise the model again")
     try:
-        comparison = Pair(evidence.outcomes, linear, evidence.groups, evidence.bootstrap).compare(metric)
+        comparison = Pair(evidence.outcomes, linear, evidence.units, evidence.bootstrap).compare(metric)
     except NotEvaluated as reason:
         return _said("not evaluated", str(reason))
     low, high = comparison.interval

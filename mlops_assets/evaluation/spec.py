@@ -39,7 +39,7 @@ class GateSpec(Declared):
     at_most: float | None = None
     """Largest passing value."""
     judged_on: Literal["value", "interval"] = "value"
-    """``interval``: the conservative end of the 95 % interval must meet the bound."""
+    """``interval``: the conservative end of the interval must meet the bound."""
     check: Literal["beats_baseline"] | None = None
     """``beats_baseline``: better than the best constant for the metric, and than its own answers to other rows."""
     severity: Severity = "block"
@@ -147,7 +147,7 @@ class EvaluationSpec(Declared):
     resamples: int = Field(default=2000, ge=200)
     """Bootstrap resamples behind every interval."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
-    """Coverage of every interval."""
+    """Coverage that intervals are made for."""
 
     @field_validator("gates")
     @classmethod

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+IntervalMethod = Literal["share", "mean share", "area", "bounded", "studentized", "percentile"]
+"""``share``: exact, of rows that are right or wrong; ``mean share``: of such shares by class; ``area``: DeLong's;
+``bounded``: of a metric between known bounds; ``studentized``: of a function of means; ``percentile``: of a median."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """One metric. Its formula is the function of its name in the module of its family."""
@@ -28,6 +33,8 @@ class Metric:
     """What counts alike: every row, every class, or the rows of one positive class."""
     undefined_from: tuple[str, float] | None = None
     """A term of the formula, and the target or prediction at and below which it is undefined."""
+    interval: IntervalMethod = "bounded"
+    """How its interval is made."""
 
     @cached_property
     def formula(self) -> "Callable[..., np.ndarray]":
@@ -35,40 +42,51 @@ class Metric:
         return resolve_name(f"{__package__}.{self.family}:{self.name}")
 
 
-def _label(name: str, title: str, over: Literal["rows", "classes", "positive"] = "classes") -> Metric:
-    return Metric(name, title, "classification", "label_metrics", "labels", True, over)
+def _label(
+    name: str,
+    title: str,
+    over: Literal["rows", "classes", "positive"] = "classes",
+    interval: IntervalMethod = "bounded",
+) -> Metric:
+    return Metric(name, title, "classification", "label_metrics", "labels", True, over, interval=interval)
 
 
-def _ranking(name: str, title: str) -> Metric:
-    return Metric(name, title, "classification", "ranking", "probabilities", True, "classes")
+def _ranking(name: str, title: str, interval: IntervalMethod = "bounded") -> Metric:
+    return Metric(name, title, "classification", "ranking", "probabilities", True, "classes", interval=interval)
 
 
 def _scoring_rule(name: str, title: str) -> Metric:
-    return Metric(name, title, "classification", "losses", "probabilities", False)
+    return Metric(name, title, "classification", "losses", "probabilities", False, interval="studentized")
 
 
 def _regression(
-    name: str, title: str, greater: bool = False, undefined_from: tuple[str, float] | None = None
+    name: str,
+    title: str,
+    greater: bool = False,
+    undefined_from: tuple[str, float] | None = None,
+    interval: IntervalMethod = "studentized",
 ) -> Metric:
-    return Metric(name, title, "regression", "losses", "values", greater, undefined_from=undefined_from)
+    return Metric(
+        name, title, "regression", "losses", "values", greater, undefined_from=undefined_from, interval=interval
+    )
 
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        _label("accuracy", "Accuracy", "rows"),
-        _label("balanced_accuracy", "Balanced accuracy"),
+        _label("accuracy", "Accuracy", "rows", "share"),
+        _label("balanced_accuracy", "Balanced accuracy", interval="mean share"),
         _label("f1", "F1 of the positive class", "positive"),
         _label("f2", "F2 of the positive class: recall counts twice as much", "positive"),
         _label("f0_5", "F0.5 of the positive class: precision counts twice as much", "positive"),
         _label("f1_macro", "F1, mean over classes"),
         _label("f1_weighted", "F1, weighted by class size", "rows"),
-        _label("precision", "Precision of the positive class", "positive"),
+        _label("precision", "Precision of the positive class", "positive", "share"),
         _label("precision_macro", "Precision, mean over classes"),
-        _label("recall", "Recall of the positive class", "positive"),
-        _label("recall_macro", "Recall, mean over classes"),
+        _label("recall", "Recall of the positive class", "positive", "share"),
+        _label("recall_macro", "Recall, mean over classes", interval="mean share"),
         _label("matthews_corrcoef", "Matthews correlation"),
-        _ranking("roc_auc", "Area under the ROC curve"),
+        _ranking("roc_auc", "Area under the ROC curve", "area"),
         _ranking("average_precision", "Average precision"),
         _scoring_rule("log_loss", "Log loss"),
         _scoring_rule("brier_score", "Brier score"),
@@ -76,9 +94,9 @@ METRICS: dict[str, Metric] = {
         _regression("mean_absolute_error", "Mean absolute error"),
         _regression("root_mean_squared_error", "Root mean squared error"),
         _regression("mean_absolute_percentage_error", "Mean absolute percentage error"),
-        _regression("median_absolute_error", "Median absolute error"),
+        _regression("median_absolute_error", "Median absolute error", interval="percentile"),
         _regression("root_mean_squared_log_error", "Root mean squared log error", undefined_from=("log(1 + x)", -1)),
-        _regression("mean_absolute_error_relative", "Mean absolute error / median target"),
+        _regression("mean_absolute_error_relative", "Mean absolute error / median target", interval="percentile"),
     )
 }
 

@@ -1,26 +1,14 @@
-"""Estimate: a metric of given rows with its bootstrap interval."""
+"""Estimate: a metric of given rows with its interval, made by the method that holds for it."""
 
 from collections.abc import Iterable
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from mlops_assets.metrics.blocks import fill_blocks
-from mlops_assets.metrics.bootstrap import STANDARD, Bootstrap, atoms_of, group_codes, replicate
-from mlops_assets.metrics.catalogue import METRICS
-from mlops_assets.metrics.intervals import (
-    FEWEST_UNITS,
-    UNDEFINED_AT_MOST,
-    Interval,
-    percentile_interval,
-    perfect_lower_end,
-    undefined_share,
-)
+from mlops_assets.metrics.bootstrap import STANDARD, Bootstrap, group_codes
+from mlops_assets.metrics.interval_methods import Made, Rows, interval_of, resampled
+from mlops_assets.metrics.intervals import FEWEST_UNITS, Interval
 from mlops_assets.metrics.outcomes import Column, Outcomes
-from mlops_assets.metrics.scoring import obstacle, statistic, values
-
-Spread = tuple[np.ndarray, str]
-"""A metric of every resample, and what to know of how these were drawn."""
+from mlops_assets.metrics.scoring import obstacle, values
 
 
 class Estimate(BaseModel):
@@ -42,11 +30,14 @@ class Estimate(BaseModel):
 def estimate(
     names: Iterable[str], outcomes: Outcomes, groups: Column | None = None, bootstrap: Bootstrap = STANDARD
 ) -> dict[str, Estimate]:
-    """Every metric with its percentile interval; rows are drawn by group where ``groups`` are given.
+    """Every metric with its interval, by the method that the catalogue names for it.
 
-    Where the percentile interval misses the value (a biased, skewed statistic), it is extended to it.
-    A perfect classifier has no spread to resample; there the lower end is the exact bound of ``perfect_lower_end``.
-    Label metrics and the others are drawn separately: intervals are per metric, not joint.
+    Shares of rows have exact intervals, means of such shares by class those of their classes together; the area under
+    the curve DeLong's; means of errors and what is made of them the studentized bootstrap's; a median percentiles, and
+    what else lies between bounds the interval of a share of as much variance. Where ``groups`` are given, these count
+    and are drawn instead of rows. A perfect classifier, or one that is never right, has no spread: its other end is
+    exact. Intervals are per metric, not joint.
+
     Of more rows than ``bootstrap.most_rows`` that a metric can tell apart, random blocks are drawn (``Blocks``), and
     the estimate's note says so unless each block is one group; values are of all rows in any case.
 
@@ -61,63 +52,29 @@ def estimate(
     """
     names = tuple(names)
     measured = values(names, outcomes)
+    rows = Rows(outcomes, group_codes(groups), bootstrap)
     usable = [name for name in names if measured[name] is not None]
-    spread: dict[str, Spread] = {}
-    units = _units(outcomes, groups)
-    if units.max(initial=-1) + 1 >= FEWEST_UNITS:
-        for by_label in (True, False):
-            chosen = [name for name in usable if (METRICS[name].needs == "labels") == by_label]
-            spread |= _replicates(chosen, outcomes, groups, bootstrap, by_label) if chosen else {}
-    return {
-        name: _estimate(name, measured[name], spread.get(name), outcomes, units, bootstrap.confidence) for name in names
-    }
+    drawn = resampled(usable, rows) if rows.units >= FEWEST_UNITS else {}
+    estimates = {}
+    for name in names:
+        value = measured[name]
+        if value is None:
+            note = obstacle(name, outcomes) or "undefined on these rows"
+            estimates[name] = Estimate(name=name, value=None, rows=len(outcomes), note=note)
+        elif rows.units < FEWEST_UNITS:
+            note = f"no interval from {rows.units} independent rows or groups"
+            estimates[name] = Estimate(name=name, value=value, rows=len(outcomes), note=note)
+        else:
+            estimates[name] = _estimate(name, value, rows, interval_of(name, value, rows, drawn.get(name)))
+    return estimates
 
 
-def _replicates(
-    names: list[str], outcomes: Outcomes, groups: Column | None, bootstrap: Bootstrap, by_label: bool
-) -> dict[str, Spread]:
-    """Every metric of every resample, with what to know of how they were drawn."""
-    atoms = atoms_of([outcomes], groups, by_label)
-    if len(atoms.row) <= bootstrap.most_rows:
-        drawn, note = replicate([statistic(names, outcomes.take(atoms.row))], atoms, bootstrap)[0], ""
-    else:
-        blocks = fill_blocks(len(outcomes), group_codes(groups), bootstrap)
-        drawn = replicate([statistic(names, outcomes, blocks)], blocks.atoms, bootstrap)[0]
-        what = "rows" if groups is None else "groups"
-        drawing = f"drawn as {blocks.count:,} random blocks of {what}, as there are {len(atoms.row):,} different rows"
-        note = drawing if blocks.count < atoms.units else ""
-    return {name: (replicates, note) for name, replicates in drawn.items()}
-
-
-def _estimate(
-    name: str,
-    value: float | None,
-    spread: Spread | None,
-    outcomes: Outcomes,
-    units: np.ndarray,
-    confidence: float,
-) -> Estimate:
-    rows = len(outcomes)
-    if value is None:
-        note = obstacle(name, outcomes) or "undefined on these rows"
-        return Estimate(name=name, value=None, rows=rows, note=note)
-    if spread is None:
-        return Estimate(
-            name=name, value=value, rows=rows, note=f"no interval from {units.max() + 1} independent rows or groups"
-        )
-    replicates, drawn = spread
-    undefined = undefined_share(replicates)
-    if undefined > UNDEFINED_AT_MOST:
-        note = f"no interval: undefined on {undefined:.0%} of the resamples"
-        return Estimate(name=name, value=value, rows=rows, undefined=undefined, note=note)
-    interval, note = percentile_interval(replicates, value, confidence), drawn
-    if interval == (1.0, 1.0) and outcomes.task == "classification":
-        interval = (perfect_lower_end(name, outcomes, units, confidence), 1.0)
-        note = "no error was seen, so the lower end is an exact bound instead of a percentile"
-    return Estimate(name=name, value=value, interval=interval, rows=rows, undefined=undefined, note=note)
-
-
-def _units(outcomes: Outcomes, groups: Column | None) -> np.ndarray:
-    """What is independent, numbered by row: its group, or itself."""
-    codes = group_codes(groups)
-    return np.arange(len(outcomes)) if codes is None else codes
+def _estimate(name: str, value: float, rows: Rows, made: Made) -> Estimate:
+    return Estimate(
+        name=name,
+        value=value,
+        interval=made.interval,
+        rows=len(rows.outcomes),
+        undefined=made.undefined,
+        note="; ".join(filter(None, [made.note, rows.few if made.interval else ""])),
+    )

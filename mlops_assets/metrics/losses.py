@@ -30,6 +30,10 @@ class Loss:
     medians: tuple[Term, ...] = ()
     finish: Callable[..., np.ndarray] = np.asarray
 
+    def terms(self, outcomes: Outcomes) -> np.ndarray:
+        """What each row adds to each of the means, shape (n, k)."""
+        return np.column_stack([term(outcomes) for term in self.means])
+
     def __call__(self, means: "_Means", medians: "_Medians") -> np.ndarray:
         return self.finish(*means[self.means], *(medians[term] for term in self.medians))
 

@@ -174,13 +174,14 @@ def _pair(
     spec: "SystemSpec", features: "FeaturesVersion", rows: "pd.DataFrame", ours: "Predictions", theirs: "Predictions"
 ) -> "Pair":
     from mlops_assets.comparison.pair import read_pair
+    from mlops_assets.evaluation.independence import independence
     from mlops_assets.metrics.bootstrap import Bootstrap
 
     truth, classes = rows[features.target].to_numpy(), features.classes or ()
     pair = read_pair(spec.task, truth, ours, theirs, classes, spec.evaluation.positive)
     return replace(
         pair,
-        groups=rows[f"@{features.group}"].to_numpy() if features.group else None,
+        groups=independence(spec, features).units(rows),
         bootstrap=Bootstrap(spec.evaluation.resamples, spec.registry.confidence, spec.model.seed),
     )
 

@@ -125,5 +125,6 @@ class RegistrySpec(Declared):
         if self.cost or compared != suited:
             subject = "the cost" if self.cost else f"metric {compared!r}"
             yield Mistake(("method",), f"{self.method!r} is for {suited}, compared is {subject}")
-        if split.group:
-            yield Mistake(("method",), f"{self.method!r} is for rows without groups. Use 'auto'")
+        if split.group or split.time:
+            which = "groups" if split.group else "an order in time"
+            yield Mistake(("method",), f"{self.method!r} is for rows without {which}. Use 'auto'")

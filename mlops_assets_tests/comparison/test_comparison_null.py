@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from mlops_assets.comparison.method import Method
 from mlops_assets.metrics.outcomes import Predictions
@@ -68,3 +69,38 @@ def test_few_groups_tell_equal_models_apart_by_plain_percentiles_but_not_by_thos
     for method, rate in rates.items():
         record_property(method, f"{rate:.3f}")
     assert rates["auto"] <= stated + 3 * (stated * (1 - stated) / runs) ** 0.5 < rates["bootstrap"]
+
+
+def worse_by(margin: float, area: float, positives: int, shared: float, rng: np.random.Generator):
+    """300 rows with normal scores: of the champion with ``area``, of the challenger with less by ``margin``."""
+    truth = np.repeat([1, 0], [positives, 300 - positives])
+    common = rng.normal(size=300)
+    areas = (area - margin, area)
+    scores = (
+        norm.cdf(shared**0.5 * common + (1 - shared) ** 0.5 * rng.normal(size=300) + norm.ppf(each) * 2**0.5 * truth)
+        for each in areas
+    )
+    ours, theirs = (Predictions((s > 0.5).astype(int), np.column_stack([1 - s, s]), (0, 1)) for s in scores)
+    return truth, ours, theirs
+
+
+@pytest.mark.parametrize(
+    ("area", "positives", "margin", "runs"),
+    [
+        (0.97, 9, 0.02, RUNS),
+        *(
+            pytest.param(*each, 2_000, marks=pytest.mark.soak("rates"))
+            for each in ((0.97, 9, 0.02), (0.85, 9, 0.02), (0.97, 30, 0.02), (0.9, 45, 0.05))
+        ),
+    ],
+)
+def test_a_challenger_worse_by_just_the_margin_is_rarely_called_non_inferior_by_few_positives(
+    area: float, positives: int, margin: float, runs: int, record_property: Callable[[str, object], None]
+) -> None:
+    rng = np.random.default_rng(positives)
+    found = [compare("roc_auc", *worse_by(margin, area, positives, 0.5, rng), seed=run) for run in range(runs)]
+    rate = float(np.mean([comparison.not_worse(margin) for comparison in found]))
+    record_property("non-inferior", f"{rate:.3f}")
+    assert {comparison.test for comparison in found} == {"DeLong"}
+    assert all("rows of the smaller class" in comparison.note for comparison in found if comparison.difference)
+    assert rate <= STATED + 3 * (STATED * (1 - STATED) / runs) ** 0.5

@@ -141,7 +141,7 @@ def test_a_group_column_widens_intervals_and_is_noted(regression: Case) -> None:
     rows["@site"] = np.digitize(rows["noise"], np.quantile(rows["noise"], np.linspace(0.05, 0.95, 19)))
     grouped = replace(regression, rows=rows, features=regression.features.model_copy(update={"group": "site"})).report()
     assert grouped.group == "site"
-    assert any("groups of equal 'site' drawn" in note for note in grouped.notes)
+    assert any("it draws groups of equal 'site' with replacement" in note for note in grouped.notes)
     before, after = regression.report().metric("r2"), grouped.metric("r2")
     assert before is not None
     assert after is not None

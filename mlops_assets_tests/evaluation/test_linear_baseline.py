@@ -36,5 +36,5 @@ def test_only_a_significantly_better_linear_model_is_warned_of(accuracy: float, 
 
 def test_what_cannot_be_compared_is_not_evaluated():
     assert verdict(against(None), "accuracy").outcome == "not evaluated"
-    few = replace(against(said(0.8, 2)), group="site")
+    few = replace(against(said(0.8, 2)), units=pd.Series(np.arange(300) // 100))
     assert (verdict(few, "accuracy").outcome, verdict(few, "roc_auc").outcome) == ("not evaluated", "not evaluated")

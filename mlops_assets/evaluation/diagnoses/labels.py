@@ -9,9 +9,9 @@ from pydantic import Field
 
 from mlops_assets.evaluation.diagnosis import Cell, Diagnosis, Measure, Row, Subject, Table
 from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES
-from mlops_assets.metrics.bootstrap import Bootstrap, gather_atoms, group_codes, replicate
-from mlops_assets.metrics.intervals import FEWEST_UNITS, Interval, percentile_interval
+from mlops_assets.metrics.bootstrap import group_codes
 from mlops_assets.metrics.outcomes import Outcomes
+from mlops_assets.metrics.proportion import share_interval
 
 INFO = DIAGNOSES["labels"]
 FEWEST_ROWS = 30
@@ -52,7 +52,7 @@ def examine(subject: Subject) -> Diagnosis:
     suspect = Measure(
         name="suspect_share",
         value=float(disputed.mean()),
-        interval=_interval(disputed, subject),
+        interval=share_interval(disputed, group_codes(subject.groups), subject.bootstrap.confidence),
         rows=rows,
         note="the interval takes the class thresholds as given",
     )
@@ -124,29 +124,6 @@ def _obstacle(outcomes: Outcomes) -> str:
     if len(outcomes) < FEWEST_ROWS:
         return f"{len(outcomes)} rows, {FEWEST_ROWS} are needed"
     return "every row is of one class" if len(np.unique(outcomes.truth)) < 2 else ""
-
-
-def _interval(disputed: np.ndarray, subject: Subject) -> Interval | None:
-    """Wilson's for independent rows, else percentiles over resampled groups."""
-    from scipy.stats import binomtest
-
-    if subject.groups is None:
-        ends = binomtest(int(disputed.sum()), len(disputed)).proportion_ci(subject.bootstrap.confidence, "wilson")
-        return float(ends.low), float(ends.high)
-    return _grouped_interval(disputed, group_codes(subject.groups), subject.bootstrap)
-
-
-def _grouped_interval(disputed: np.ndarray, units: np.ndarray | None, bootstrap: Bootstrap) -> Interval | None:
-    atoms = gather_atoms([disputed], units)
-    if atoms.units < FEWEST_UNITS:
-        return None
-    hits = disputed[atoms.row]
-
-    def share(weights: np.ndarray) -> dict[str, np.ndarray]:
-        return {"share": (weights @ hits) / weights.sum(axis=1)}
-
-    replicates = replicate([share], atoms, bootstrap)[0]["share"]
-    return percentile_interval(replicates, float(disputed.mean()), bootstrap.confidence)
 
 
 def _table(subject: Subject, probabilities: np.ndarray, likely: np.ndarray) -> Table:

@@ -24,7 +24,7 @@ from mlops_assets.evaluation.diagnoses.residual_tests import (
 from mlops_assets.evaluation.diagnosis import Diagnosis, Measure, Row, Subject, Table
 from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES
 from mlops_assets.metrics.formatting import figure, interval_text
-from mlops_assets.metrics.intervals import UNDEFINED_AT_MOST, percentile_interval, undefined_share
+from mlops_assets.metrics.intervals import UNDEFINED_AT_MOST, expanded_confidence, percentile_interval, undefined_share
 from mlops_assets.metrics.outcomes import Outcomes
 
 INFO = DIAGNOSES["residuals"]
@@ -87,8 +87,9 @@ def _examine(subject: Subject, outcomes: Outcomes, errors: np.ndarray) -> Diagno
     segments = segments_of(outcomes.predicted)
     spread = replicates_of(outcomes, segments, subject.groups, subject.bootstrap)
     tests = _tests(errors, outcomes.predicted, subject)
-    measures, bands = biases(outcomes, segments, spread, subject.bootstrap.confidence)
-    measures += _shapes(tests, spread, subject.bootstrap.confidence)
+    confidence = expanded_confidence(subject.bootstrap.confidence, max(subject.units, 2))
+    measures, bands = biases(outcomes, segments, spread, confidence)
+    measures += _shapes(tests, spread, confidence)
     return Diagnosis(
         name=INFO.name,
         title=INFO.title,
@@ -235,5 +236,7 @@ def _notes(subject: Subject) -> list[str]:
         "Levene compares thirds of the predictions; Durbin-Watson and Ljung-Box see the errors about their mean.",
     ]
     if subject.groups is not None:
-        notes.append(f"Rows of one {subject.features.group!r} may err alike: the p-values suppose that they do not.")
+        notes.append(
+            f"Intervals draw {subject.independence.drawn}, which may err alike: p-values suppose that no rows do."
+        )
     return notes

@@ -50,13 +50,14 @@ def relative_losses(
     notes = [point.note or _obstacle(metric, point.repeats) or _undefined(metric, before) for point in points]
     able = [point for point, note in zip(points, notes, strict=True) if not note]
     spread = _replicates(metric, base, able, groups, bootstrap)
+    units = len(base) if groups is None else groups.nunique(dropna=False)
     measures = []
     for point, note in zip(points, notes, strict=True):
         if note:
             measures.append(Measure(name=point.name, value=None, rows=len(base), note=note))
             continue
         value = float(np.mean([_loss(metric, before, repeat) for repeat in point.repeats]))
-        interval = _interval(spread.get(point.name), value, bootstrap.confidence)
+        interval = _interval(spread.get(point.name), value, bootstrap.confidence, units)
         missing = "" if interval else "no interval: too few independent rows or groups"
         measures.append(Measure(name=point.name, value=value, interval=interval, rows=len(base), note=missing))
     return measures
@@ -98,7 +99,7 @@ def _replicates(
     return {point.name: np.mean([next(losses) for _ in point.repeats], axis=0) for point in points}
 
 
-def _interval(replicates: np.ndarray | None, value: float, confidence: float) -> Interval | None:
+def _interval(replicates: np.ndarray | None, value: float, confidence: float, units: int) -> Interval | None:
     if replicates is None or undefined_share(replicates) > UNDEFINED_AT_MOST:
         return None
-    return percentile_interval(replicates, value, confidence)
+    return percentile_interval(replicates, value, confidence, units)

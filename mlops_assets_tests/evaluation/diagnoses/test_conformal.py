@@ -10,7 +10,7 @@ from mlops_assets.errors import NotEvaluated
 from mlops_assets.evaluation.diagnoses.conformal import OF_EARLIER_RELEASE, examine
 from mlops_assets.evaluation.diagnosis import Diagnosis, Subject
 from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES
-from mlops_assets.metrics.proportion import effective_trials, share_interval, wilson_interval
+from mlops_assets.metrics.proportion import clopper_pearson, effective_trials, share_interval
 from mlops_assets.model.conformal import Sets, mondrian_thresholds, quantile_edges
 from mlops_assets.model.prediction_intervals import fit_intervals
 from mlops_assets.model.spec import IntervalsSpec
@@ -61,8 +61,8 @@ STATED = Classifier(lambda rows: rows[["a", "b", "c"]], 3)
 def test_the_interval_of_a_share_is_scipys(hits: int, rows: int) -> None:
     from scipy.stats import binomtest
 
-    expected = binomtest(hits, rows).proportion_ci(method="wilson")
-    assert wilson_interval(hits / rows, rows) == pytest.approx((expected.low, expected.high))
+    expected = binomtest(hits, rows).proportion_ci(method="exact")
+    assert clopper_pearson(hits / rows, rows) == pytest.approx((expected.low, expected.high))
 
 
 def test_copied_rows_do_not_narrow_the_interval() -> None:
