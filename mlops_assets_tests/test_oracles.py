@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -15,7 +15,8 @@ from mlops_assets.metrics.outcomes import Predictions, read_outcomes
 from mlops_assets.metrics.proportion import clopper_pearson
 from mlops_assets.metrics.scoring import values
 
-Given, Found = dict[str, Any], dict[str, Any]
+Given: TypeAlias = dict[str, Any]
+Found: TypeAlias = dict[str, Any]
 
 
 def two_classes(given: Given) -> Found:

@@ -196,9 +196,10 @@ def _operation(known: Dossier) -> Section:
         ", ".join(f"{where}: {how}" for where, how in policy.items()) if isinstance(policy, dict) else policy
     )
     compared = "declared cost" if registry.cost else registry.metric or known.report.primary
+    looks = "each look" if spec.looks == 1 else f"{spec.looks} looks together"
     facts: list[tuple[str, Cell]] = [
         ("Who promotes", by_environment),
-        ("Compared by", f"{compared}, margin {registry.margin:g}, {registry.confidence:.0%} confidence"),
+        ("Compared by", f"{compared}, margin {registry.margin:g}, {registry.confidence:.0%} confidence of {looks}"),
         ("Grounds for promotion", listed(GROUNDS[ground].title for ground in registry.promote_on)),
         ("Guards", listed(guard.name for guard in registry.guards) or "none"),
         ("Trained on a schedule", automation.train or "no"),

@@ -1,5 +1,6 @@
 """Method: which test of a difference suits a metric."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -47,8 +48,8 @@ METRIC_TESTS: dict[Method, MetricTest] = {
 }
 """The methods that are not for every metric; the others are bootstraps."""
 
-FEWEST_RESAMPLES = 2000
-"""``auto`` draws at least this many: the ends of an interval lie in the tails."""
+FEWEST_RESAMPLES, IN_THE_TAIL = 2000, 10
+"""``auto`` draws at least this many, and so many that as many lie beyond either end of the interval."""
 
 
 def suited_method(metric: str, outcomes: "Outcomes", grouped: bool, asked: Method = "auto") -> Method:
@@ -78,7 +79,8 @@ def metric_test(method: Method) -> "Test | None":
 
 
 def enough_resamples(bootstrap: "Bootstrap", asked: Method) -> "Bootstrap":
-    """The bootstrap as declared; ``auto`` draws no fewer than 2,000."""
-    if asked != "auto" or bootstrap.resamples >= FEWEST_RESAMPLES:
+    """The bootstrap as declared; ``auto`` draws no fewer than 2,000, and more where the confidence is high."""
+    if asked != "auto":
         return bootstrap
-    return replace(bootstrap, resamples=FEWEST_RESAMPLES)
+    of_tail = math.ceil(2 * IN_THE_TAIL / (1 - bootstrap.confidence))
+    return replace(bootstrap, resamples=max(bootstrap.resamples, FEWEST_RESAMPLES, of_tail))

@@ -16,7 +16,7 @@ from mlops_assets.evaluation.spec import EvaluationSpec
 from mlops_assets.features.spec import FeaturesSpec
 from mlops_assets.metrics.catalogue import primary_metric
 from mlops_assets.model.spec import ModelSpec
-from mlops_assets.registry.spec import RegistrySpec
+from mlops_assets.registry.spec import LOOKS, RegistrySpec
 
 
 class SystemSpec(Declared):
@@ -94,6 +94,17 @@ class SystemSpec(Declared):
     def primary_metric(self) -> str:
         """The metric by which models are compared."""
         return primary_metric(self.task, self.registry.metric)
+
+    @property
+    def looks(self) -> int:
+        """How many comparisons with a champion share the confidence of ``registry``."""
+        by_itself = self.automation.train is not None or self.automation.on_new_data
+        return self.registry.looks or (LOOKS if by_itself else 1)
+
+    @property
+    def confidence_of_look(self) -> float:
+        """Confidence of each of the comparisons, by Bonferroni's inequality: their errors add up at most."""
+        return 1 - (1 - self.registry.confidence) / self.looks
 
     def feature_columns(self) -> list[str]:
         """Dataset columns that features are made from, in declared order."""

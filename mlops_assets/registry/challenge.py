@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mlops_assets.declaration.spec import SystemSpec
     from mlops_assets.features.version import FeaturesVersion
     from mlops_assets.metrics.outcomes import Predictions
+    from mlops_assets.registry.reference import MarginBudget
     from mlops_assets.registry.session import RegistrySession
 
 FEWEST_ROWS = 30
@@ -58,6 +59,12 @@ class Challenge:
     """Whether the challenger's artefact has at most half the champion's size."""
     rows_digest: str = ""
     """SHA-256 of the identities of the compared rows."""
+    look: int = 1
+    """Number of this comparison since the reference began."""
+    looks: int = 1
+    """How many comparisons share the declared confidence."""
+    budget: "MarginBudget | None" = None
+    """What is left of the margin; None where it was not asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,16 +78,17 @@ class Contest:
     pair: "Pair"
     """Their predictions of ``rows``."""
 
-    def decide(self) -> "Comparison":
+    def decide(self, confidence: float) -> "Comparison":
         """By the declared cost or metric, with the declared method.
 
         Raises:
             NotEvaluated: if the rows do not give it.
         """
         spec = self.session.spec
+        pair = replace(self.pair, bootstrap=replace(self.pair.bootstrap, confidence=confidence))
         if spec.registry.cost:
-            return self.pair.compare_cost(spec.registry.cost, spec.registry.method)
-        return self.pair.compare(spec.primary_metric, spec.registry.method)
+            return pair.compare_cost(spec.registry.cost, spec.registry.method)
+        return pair.compare(spec.primary_metric, spec.registry.method)
 
     def guarded(self, guard: GuardSpec) -> "GuardResult":
         """Whether ``guard`` is kept; one that cannot be compared is not."""
@@ -114,10 +122,17 @@ class Contest:
         return GuardResult(guard.name, worse <= guard.margin, message)
 
 
-def challenge(session: "RegistrySession", challenger: RegisteredVersion, champion: RegisteredVersion) -> Challenge:
+def challenge(
+    session: "RegistrySession",
+    challenger: RegisteredVersion,
+    champion: RegisteredVersion,
+    confidence: float | None = None,
+    guarded: bool = True,
+) -> Challenge:
     """Compare two registered versions, fetched from the registry, as the declaration says.
 
-    Each is scored on features that its own code makes of the same rows.
+    Each is scored on features that its own code makes of the same rows. ``confidence`` is that of the comparison, by
+    default the declared one, which guards have in any case.
     """
     import numpy as np
 
@@ -132,7 +147,7 @@ def challenge(session: "RegistrySession", challenger: RegisteredVersion, champio
         mine, my_size = scored(session, challenger, rows.loc[:, ours.names])
         other, other_size = scored_by_own_code(session, (challenger, champion), (ours, theirs), rows)
         contest = Contest(session, challenger, champion, rows, _pair(session.spec, ours, rows, mine, other))
-        comparison = contest.decide()
+        comparison = contest.decide(confidence or session.spec.registry.confidence)
     except OtherFeatures as error:
         obstacle = f"champion version {champion.version} cannot score these rows: {error}"
         return Challenge(obstacle=obstacle, needs_person=True, rows_digest=digest)
@@ -140,7 +155,7 @@ def challenge(session: "RegistrySession", challenger: RegisteredVersion, champio
         return Challenge(obstacle=str(error), rows_digest=digest)
     return Challenge(
         comparison=comparison,
-        guards=[contest.guarded(guard) for guard in session.spec.registry.guards],
+        guards=[contest.guarded(guard) for guard in session.spec.registry.guards if guarded],
         fresher=_landed(session, challenger) > _landed(session, champion),
         simpler=my_size <= SIMPLER * other_size,
         rows_digest=digest,

@@ -1,11 +1,14 @@
 """The decision about a challenger: judged, written into the ledger, and carried out."""
 
-from mlops_assets.errors import GateRefused
+from dataclasses import replace
+
+from mlops_assets.errors import GateRefused, StorageError
 from mlops_assets.preflight import declaration_digest
-from mlops_assets.registry.challenge import challenge
+from mlops_assets.registry.challenge import Challenge, challenge
 from mlops_assets.registry.promotion_policy import Judgement, judge
 from mlops_assets.registry.provenance import loosened, model_of, passed_report, report_of, require_sealed
 from mlops_assets.registry.reconciliation import reconcile
+from mlops_assets.registry.reference import MarginBudget, find_reference
 from mlops_assets.registry.session import RegistrySession
 from mlops_assets.registry.version import ChampionDecision, RegisteredVersion
 from mlops_assets.storage.ledger_entry import Entry
@@ -74,9 +77,29 @@ def _judgement(
         return Judgement("promoted", "this version is the champion already", "not compared")
     if left := _rolled_back(session, challenger):
         return Judgement("kept", f"{left}. Remedy to promote it after all: mlops approve", "not compared")
+    return judge(_challenged(session, challenger, in_force), session.spec.registry, by_person)
+
+
+def _challenged(session: RegistrySession, challenger: RegisteredVersion, in_force: Entry) -> Challenge:
+    """Compared with the champion; and with the reference, where that is another version and a margin may be spent."""
     assert in_force.version is not None
-    compared = challenge(session, challenger, session.version(in_force.version))
-    return judge(compared, declared, by_person)
+    reference = find_reference(session.ledger, in_force)
+    compared = challenge(session, challenger, session.version(in_force.version), session.spec.confidence_of_look)
+    budget = MarginBudget(reference, session.spec.registry.margin, in_force.version)
+    if compared.comparison is not None and budget.apart:
+        before = _against(session, challenger, reference.version)
+        budget = replace(budget, against=before.comparison, obstacle=before.obstacle)
+    look = reference.look(challenger.version, compared.rows_digest)
+    return replace(compared, look=look, looks=session.spec.looks, budget=budget)
+
+
+def _against(session: RegistrySession, challenger: RegisteredVersion, reference: int) -> Challenge:
+    try:
+        version = session.version(reference)
+        return challenge(session, challenger, version, session.spec.confidence_of_look, guarded=False)
+    except StorageError as error:
+        # The ledger has added up what was spent; a reference that is gone must not stop every decision to come.
+        return Challenge(obstacle=str(error))
 
 
 def _rolled_back(session: RegistrySession, challenger: RegisteredVersion) -> str:
@@ -90,7 +113,7 @@ def _entries(
     session: RegistrySession, challenger: RegisteredVersion, in_force: Entry | None, judgement: Judgement
 ) -> list[Entry]:
     previous = in_force.version if in_force else None
-    details = judgement.details(session.spec.registry.margin)
+    details = judgement.details(session.spec.registry.margin, challenger.version)
     verdict = session.entry("verdict", judgement.reason, challenger, previous=previous, details=details)
     if judgement.decision == "promoted":
         return [verdict, succession(session, challenger, in_force, judgement.reason)]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mlops_assets.metrics.formatting import rows_wanted
 from mlops_assets.registry.challenge import Challenge
 from mlops_assets.registry.grounds import GROUNDS
+from mlops_assets.registry.reference import REFERENCE, SPENT
 
 if TYPE_CHECKING:
     from mlops_assets.comparison.comparison import Comparison, Standing
@@ -28,8 +29,8 @@ class Judgement:
     def comparison(self) -> "Comparison | None":
         return self.challenge.comparison if self.challenge else None
 
-    def details(self, margin: float) -> dict[str, Any]:
-        """What the ledger keeps of it, as JSON values."""
+    def details(self, margin: float, version: int) -> dict[str, Any]:
+        """What the ledger keeps of it, as JSON values; ``version`` is the challenger's."""
         kept: dict[str, Any] = {"standing": self.standing, "decision": self.decision}
         if self.challenge is None:
             return kept
@@ -37,7 +38,13 @@ class Judgement:
         if self.comparison is None:
             return kept
         needed = self.comparison.rows_missing(margin)
-        return {**kept, "comparison": self.comparison.model_dump(mode="json"), "margin": margin, "rows_missing": needed}
+        kept |= {"comparison": self.comparison.model_dump(mode="json"), "margin": margin, "rows_missing": needed}
+        kept |= {"look": self.challenge.look, "looks": self.challenge.looks}
+        budget = self.challenge.budget
+        if budget is None:
+            return kept
+        spent = {REFERENCE: budget.reference_after(self.comparison, version), SPENT: budget.spent_by(self.comparison)}
+        return {**kept, **spent}
 
 
 def judge(challenge: Challenge, declared: "RegistrySpec", needs_approval: bool) -> Judgement:
@@ -52,8 +59,10 @@ def judge(challenge: Challenge, declared: "RegistrySpec", needs_approval: bool) 
     reason = (
         f"{standing}: {comparison.metric} {comparison.challenger:.4g} against {comparison.champion:.4g} on "
         f"{comparison.rows:,} rows, difference {comparison.difference:+.4g} [{low:+.4g}, {high:+.4g}] "
-        f"({comparison.test}), margin {declared.margin:g}"
+        f"({comparison.test}), margin {declared.margin:g}{_look(challenge, declared)}"
     )
+    if challenge.budget and (spent := challenge.budget.sentence(comparison)):
+        reason = f"{reason}; {spent}"
     broken = [guard.message for guard in challenge.guards if not guard.kept]
     if not _earned(standing, challenge, declared):
         return Judgement("kept", f"{reason}{_wanting(comparison, challenge, declared)}", standing, challenge)
@@ -65,11 +74,29 @@ def judge(challenge: Challenge, declared: "RegistrySpec", needs_approval: bool) 
 def _earned(standing: str, challenge: Challenge, declared: "RegistrySpec") -> bool:
     if standing == "superior":
         return True
-    return standing == "non-inferior" and any(GROUNDS[name].suffices(challenge) for name in declared.promote_on)
+    grounded = any(GROUNDS[name].suffices(challenge) for name in declared.promote_on)
+    return standing == "non-inferior" and grounded and _within_budget(challenge)
+
+
+def _within_budget(challenge: Challenge) -> bool:
+    assert challenge.comparison is not None, "only what was compared has a standing"
+    return challenge.budget is None or challenge.budget.allows(challenge.comparison)
+
+
+def _look(challenge: Challenge, declared: "RegistrySpec") -> str:
+    """Which look this is, and what is left; empty where each comparison stands alone."""
+    if challenge.looks == 1 or challenge.comparison is None:
+        return ""
+    series, place = divmod(challenge.look - 1, challenge.looks)
+    which = f"look {place + 1} of {challenge.looks}" + (f", series {series + 1}" if series else "")
+    error = (1 - declared.confidence) / 2
+    return f"; {which}, each at {challenge.comparison.confidence:.4%} so that all err in {error:.1%} at most"
 
 
 def _wanting(comparison: "Comparison", challenge: Challenge, declared: "RegistrySpec") -> str:
     standing = comparison.standing(declared.margin)
+    if standing == "non-inferior" and not _within_budget(challenge):
+        return "; the margin is held against that version, and it is used up"
     if standing == "non-inferior":
         return f"; promotion is on {', '.join(declared.promote_on)}"
     if standing != "undecided":

@@ -52,6 +52,10 @@ class GuardSpec(Declared):
             yield Mistake(("measure",), f"of {self.measure!r} neither more nor less is better")
 
 
+LOOKS = 60
+"""Comparisons that share the confidence where a system trains by itself: two months of days."""
+
+
 class RegistrySpec(Declared):
     """How a challenger is compared with the champion, and who decides."""
 
@@ -65,7 +69,10 @@ class RegistrySpec(Declared):
     margin: float = Field(default=0.0, ge=0)
     """How much worse, in units of the metric, counts as not inferior: at the conservative end of the interval."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
-    """Confidence of the interval. An equal challenger is called superior in (1 - confidence) / 2 of all cases."""
+    """Confidence of the interval, for all ``looks`` together."""
+    looks: int | None = Field(default=None, ge=1)
+    """How many comparisons share the confidence: an equal challenger is called superior in (1 - confidence) / 2 of all
+    series of so many. By default 60 where the system trains by itself, and 1 where it does not."""
     promote_on: list[Ground] = ["superior"]
     """What earns the place: ``superior``; ``non_inferior``, or only if ``_fresher`` (trained on data that landed later)
     or ``_simpler`` (an artefact of at most half the size)."""
