@@ -145,7 +145,7 @@ class EvaluationSpec(Declared):
     protected: list[str] = []
     """Dataset columns by which the diagnosis ``fairness`` compares."""
     resamples: int = Field(default=2000, ge=200)
-    """Bootstrap resamples behind every interval."""
+    """Bootstrap resamples behind every interval that draws."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     """Coverage that intervals are made for."""
 
