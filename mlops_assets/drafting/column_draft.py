@@ -19,6 +19,8 @@ class ColumnDraft:
     why: str = ""
     categorical: bool = False
     """Whether its numbers are names."""
+    ungrouped: bool = False
+    """Whether its equal values make rows alike that no split keeps together."""
 
     def left_out(self, why: str) -> "ColumnDraft":
         """The column as no feature; a range would only reject rows for it."""

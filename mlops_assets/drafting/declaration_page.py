@@ -13,6 +13,7 @@ from mlops_assets.drafting.notes import (
     small_classes,
     suspected_leaks,
     too_few_rows,
+    ungrouped_rows,
 )
 from mlops_assets.drafting.ranges import RULE
 from mlops_assets.drafting.rehearsal import FOREST
@@ -96,7 +97,7 @@ def _features(draft: Draft) -> Iterator[str]:
     if "categorical" in said:
         yield _beside(f"    categorical: {flow(said['categorical'])}", "numbers that are names")
     yield _beside(f"    split: {flow(said['split'])}", _split_why(draft))
-    for note in (*possible_groups(draft), *possible_times(draft)):
+    for note in (*possible_groups(draft), *ungrouped_rows(draft), *possible_times(draft)):
         yield from _remark(note, 4)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from mlops_assets.declaration.base import Task
 from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.drafting.column_draft import ColumnDraft, DraftAttributes
+from mlops_assets.drafting.column_names import hints
 from mlops_assets.drafting.rehearsal import FOREST, Quick, Rehearsal, quick_values, rehearse
 from mlops_assets.drafting.roles import draft_columns
 from mlops_assets.drafting.survey import Survey
@@ -18,7 +19,7 @@ TEST_ROWS = 36
 TEST_SHARES = (0.2, 0.25, 0.3, 0.4)
 SMALL = 5_000
 """Rows below which a forest is the safer choice."""
-ROUNDS = 6
+ROUNDS = 8
 HIST = {"classification": "HistGradientBoostingClassifier", "regression": "HistGradientBoostingRegressor"}
 
 
@@ -88,16 +89,34 @@ def _require_points(survey: Survey) -> None:
 def _rehearsed(
     name: str, survey: Survey, target: Target, columns: list[ColumnDraft], owner: str | None
 ) -> tuple[list[ColumnDraft], Rehearsal, DraftAttributes]:
-    """Leave out what the platform's checks accuse, until they accuse nothing."""
+    """Leave out what the platform's checks accuse and keep together what they find alike, until nothing is left."""
     left = ROUNDS
     while True:
         attributes = _attributes(name, survey, target, columns, owner)
         rehearsal = rehearse(_with_features(attributes, columns), survey.sample)
         accused = {accusation.column: accusation.reason for accusation in rehearsal.accusations}
         left -= 1
-        if not accused or not left:
+        if not (accused or rehearsal.groups) or not left:
             return columns, rehearsal, attributes
         columns = [column.left_out(accused[column.name]) if column.name in accused else column for column in columns]
+        columns = _kept_together(columns, rehearsal.groups)
+
+
+def _kept_together(columns: list[ColumnDraft], groups: dict[str, str]) -> list[ColumnDraft]:
+    """The split keeps rows of the first of ``groups`` together; whatever is alike beyond a group stays ungrouped."""
+    if any(column.role == "group" for column in columns):
+        return [replace(column, ungrouped=column.ungrouped or column.name in groups) for column in columns]
+    alike = [column for column in columns if column.name in groups]
+    first = min(alike, key=lambda column: (_measures(column), list(groups).index(column.name)), default=None)
+    return [
+        replace(column.left_out(groups[column.name]), role="group") if column is first else column for column in columns
+    ]
+
+
+def _measures(column: ColumnDraft) -> bool:
+    """Whether a column may be a measurement rather than a name of what rows belong to."""
+    named = hints(column.name, "id") or hints(column.name, "entity")
+    return column.role == "feature" and column.declared.get("type") != "string" and not named
 
 
 def _with_features(attributes: DraftAttributes, columns: list[ColumnDraft]) -> SystemSpec:
@@ -150,6 +169,7 @@ def _features(target: Target, columns: list[ColumnDraft]) -> DraftAttributes:
     excluded = [column.name for column in columns if column.role == "excluded"]
     categorical = [column.name for column in columns if column.role == "feature" and column.categorical]
     group = next((column.name for column in columns if column.role == "group"), None)
+    ungrouped = [column.name for column in columns if column.ungrouped]
     time = next((column.name for column in columns if column.role == "time"), None)
     test = next((share for share in TEST_SHARES if target.rows * share >= TEST_ROWS), TEST_SHARES[0])
     return {
@@ -159,6 +179,7 @@ def _features(target: Target, columns: list[ColumnDraft]) -> DraftAttributes:
             "test": test,
             "validation": 0.1,
             **({"group": group} if group else {}),
+            **({"ungrouped": ungrouped} if ungrouped else {}),
             **({"time": time} if time else {}),
         },
     }

@@ -18,6 +18,7 @@ def notes(draft: Draft) -> list[str]:
         *suspected_leaks(draft),
         *repeated_rows(draft),
         *possible_groups(draft),
+        *ungrouped_rows(draft),
         *possible_times(draft),
     ]
 
@@ -70,6 +71,16 @@ def possible_groups(draft: Draft) -> Iterator[str]:
         return
     for name, distinct in repeated_text(draft.survey, draft.columns).items():
         yield f"If rows of one {name} ({distinct:,} distinct) belong together, split by `group: {text(name)}`."
+
+
+def ungrouped_rows(draft: Draft) -> Iterator[str]:
+    """Columns by which rows are alike beyond the group, so that a split cannot keep both together."""
+    for column in draft.columns:
+        if column.ungrouped:
+            yield (
+                f"Rows of one {column.name} are alike too, and a split keeps rows of one column together. If it is "
+                f"new values of this that the model will meet, split by `group: {text(column.name)}`."
+            )
 
 
 def possible_times(draft: Draft) -> Iterator[str]:

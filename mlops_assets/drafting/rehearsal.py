@@ -40,6 +40,8 @@ class Rehearsal:
     accusations: list[Accusation]
     suspects: dict[str, str]
     """Features that say much on their own without being refused, and how much."""
+    groups: dict[str, str]
+    """Columns whose equal values make rows alike, undeclared, those of the fewest values first, and how far."""
     refusals: list[str]
     """Checks that block a run as drafted, and why."""
     parts: dict[str, int]
@@ -72,8 +74,7 @@ def rehearse(spec: SystemSpec, sample: pl.DataFrame) -> Rehearsal:
     from mlops_assets.features.split import choose_plan, identities
 
     rows = _thinned(sample, max(CELLS // len(spec.dataset.columns), FEWEST))
-    names = dict.fromkeys([*spec.feature_columns(), spec.dataset.target, *spec.context_columns()])
-    rows = rows.select(list(names)).with_columns(learnable(rows[spec.dataset.target], spec))
+    rows = rows.select(list(spec.dataset.columns)).with_columns(learnable(rows[spec.dataset.target], spec))
     rows = rows.with_columns(pl.lit("draft").alias("_batch"), pl.int_range(pl.len(), dtype=pl.Int64).alias("_row"))
     ids = identities(rows, spec)
     plan = choose_plan(rows, spec, ids)
@@ -84,6 +85,7 @@ def rehearse(spec: SystemSpec, sample: pl.DataFrame) -> Rehearsal:
     return Rehearsal(
         accusations=list(accusations.values()),
         suspects=_suspects(verdicts, spec),
+        groups=_groups(verdicts["no_undeclared_groups"]),
         refusals=[f"{verdict.name}: {verdict.reason}" for verdict in verdicts.values() if verdict.blocks],
         parts=counts,
         rows=rows.height,
@@ -173,6 +175,16 @@ def _leak(score: "ScoreRow", spec: SystemSpec) -> str:
 
 def _shared_words(name: str, spec: SystemSpec) -> int:
     return len(set(words(name)) & set(words(spec.dataset.target)))
+
+
+def _groups(verdict: "Verdict") -> dict[str, str]:
+    undeclared = [group for group in verdict.details.get("groups", []) if group["column"] in verdict.details["columns"]]
+    return {
+        group[
+            "column"
+        ]: f"rows of one value are alike: {group['distinct']:,} values of {group['rows_per_value']:.1f} rows"
+        for group in sorted(undeclared, key=lambda group: group["distinct"])
+    }
 
 
 def _suspects(verdicts: "dict[str, Verdict]", spec: SystemSpec) -> dict[str, str]:

@@ -87,6 +87,7 @@ RULES: dict[str, Loosened] = {
     r"features\.leakage\.near_duplicates": _lower,
     r"features\.leakage\.allow": _more,
     r"features\.split\.(group|time)": _gone,
+    r"features\.split\.ungrouped": _more,
     r"features\.split\.identity": _became("row"),
     r"evaluation\.(confidence|resamples)": _lower,
     r"evaluation\.protected": _fewer,

@@ -16,9 +16,11 @@ from mlops_assets.errors import SpecError
 from mlops_assets.features.degenerate_features import no_degenerate
 from mlops_assets.features.leakage.near_duplicates import no_near_duplicates
 from mlops_assets.features.leakage.overlap import no_overlap
+from mlops_assets.features.leakage.suspected_duplicates import no_suspected_duplicates
 from mlops_assets.features.leakage.target_leakage import no_leakage, no_target
 from mlops_assets.features.leakage.target_proxy import no_proxy
 from mlops_assets.features.leakage.train_sample import train_sample
+from mlops_assets.features.leakage.undeclared_groups import no_undeclared_groups
 from mlops_assets.features.part_sizes import enough_rows
 from mlops_assets.features.split import Identities, assign
 from mlops_assets.features.transform import feature_kinds, require_row_wise, transform
@@ -59,7 +61,8 @@ class Assembly:
         shown = train_sample(self.features.loc[self._train], self._outcomes, self.ids.content[self._train], self.spec)
         return [
             self._overlap,
-            *self._near_duplicates,
+            self._groups,
+            self._near_duplicates,
             no_leakage(shown),
             no_target(list(self.features.columns), self.spec),
             self._degenerate,
@@ -74,11 +77,17 @@ class Assembly:
         return no_overlap(self.parts, self.ids.content, self.ids.unit if split.group else None, times)
 
     @property
-    def _near_duplicates(self) -> list[Verdict]:
+    def _groups(self) -> Verdict:
+        used = np.flatnonzero(self.parts != "excluded")
+        rows = self.rows if len(used) == self.rows.height else self.rows[used]
+        return no_undeclared_groups(rows, self.ids.unit[used], self.spec)
+
+    @property
+    def _near_duplicates(self) -> Verdict:
         tolerance = self.spec.features.leakage.near_duplicates
         if tolerance is None:
-            return []
-        return [no_near_duplicates(self.features, self.parts, self.rows, tolerance)]
+            return no_suspected_duplicates(self.features, self.parts, self.ids.unit, self.rows)
+        return no_near_duplicates(self.features, self.parts, self.rows, tolerance)
 
     @property
     def _degenerate(self) -> Verdict:
@@ -135,15 +144,18 @@ def assemble(rows: pl.DataFrame, ids: Identities, plan: SplitPlan, spec: SystemS
 def read_rows(storage: Storage, spec: SystemSpec, dataset: DatasetVersion) -> pl.DataFrame:
     """Rows of exactly this dataset version, by batch and row, with the target in the type that models learn from.
 
+    Declared columns that no feature is made from are among them: they may say which rows belong together.
+
     ``_content`` is the hash of the raw feature columns, which checking the rows has made.
 
     Raises:
         StorageError: if any cell of the version, read or not, is not what was accepted.
     """
     target = spec.dataset.target
-    names = dict.fromkeys([*spec.feature_columns(), target, *spec.context_columns()])
     whole = read_dataset(storage, dataset)
     used = spec.feature_columns()
+    others = [name for name in spec.dataset.columns if name in whole.columns]
+    names = dict.fromkeys([*used, target, *spec.context_columns(), *others])
     sums = cell_sums(whole, used)
     rest = cell_sums(whole, [name for name in whole.columns if name not in used and not name.startswith("_")])
     batches = DatasetTable.at(storage, dataset.system, dataset.table_version).members()

@@ -10,11 +10,14 @@ from mlops_assets.resources.storage import StorageResource
 STAGE = "features"
 CHECKS = {
     "no_overlap": "No row, and no row's copy or group, is in two parts; by time, later parts are newer.",
+    "no_undeclared_groups": "No column makes rows of one value alike, but for the declared group.",
     "no_leakage": "No feature determines the target, alone or with another.",
     "no_target": "Target and post-outcome columns are not among the features.",
     "no_degenerate": "Engineering made no empty, infinite, constant or absurdly ranged values, no batch another unit.",
 }
-NEAR = "No row of a later part is within the declared tolerance of a row of an earlier one."
+NEAR = "no_near_duplicates"
+DECLARED_NEAR = "No row of a later part is within the declared tolerance of a row of an earlier one."
+SUSPECTED_NEAR = "No rows of different parts are far nearer to each other than to any further row."
 WARNINGS = {
     "no_proxy": "Without any one feature the error stays of the same size.",
     "enough_rows": "Every part has rows of every class.",
@@ -32,7 +35,7 @@ def features_asset(spec: SystemSpec, check_code: CodeCheck) -> dg.AssetsDefiniti
         upstream=["dataset"],
         checks=[
             *(check(spec, STAGE, name, text) for name, text in _blocking(spec).items()),
-            *(check(spec, STAGE, name, text, "warn") for name, text in WARNINGS.items()),
+            *(check(spec, STAGE, name, text, "warn") for name, text in _warning(spec).items()),
         ],
         parts=("dataset", "features"),
     )
@@ -66,8 +69,15 @@ def features_asset(spec: SystemSpec, check_code: CodeCheck) -> dg.AssetsDefiniti
 
 
 def _blocking(spec: SystemSpec) -> dict[str, str]:
-    near = spec.features.leakage.near_duplicates is not None
-    return {**CHECKS, "no_near_duplicates": NEAR} if near else CHECKS
+    return {**CHECKS, NEAR: DECLARED_NEAR} if _near_is_declared(spec) else CHECKS
+
+
+def _warning(spec: SystemSpec) -> dict[str, str]:
+    return WARNINGS if _near_is_declared(spec) else {NEAR: SUSPECTED_NEAR, **WARNINGS}
+
+
+def _near_is_declared(spec: SystemSpec) -> bool:
+    return spec.features.leakage.near_duplicates is not None
 
 
 def _split_table(rows) -> str:

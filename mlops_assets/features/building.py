@@ -12,7 +12,7 @@ from mlops_assets.features.version import FeaturesVersion, SplitPlan
 from mlops_assets.storage.storage import Storage
 from mlops_assets.verdict import require_passed
 
-LAYOUT = 4
+LAYOUT = 5
 """Raised when the platform itself makes other features or verdicts from the same inputs."""
 
 

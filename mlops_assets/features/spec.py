@@ -21,6 +21,8 @@ class SplitSpec(Declared):
     """Choose the hash salt, once, so that classes (or target quantiles) are shared out evenly."""
     group: str | None = None
     """Column whose equal values stay together, such as a patient or a house."""
+    ungrouped: list[str] = []
+    """Columns whose equal values make rows alike, looked at: rows are independent all the same."""
     time: str | None = None
     """Column to split by: the oldest rows train, the newest test."""
     validation_from: date | None = None
@@ -36,6 +38,8 @@ class SplitSpec(Declared):
             raise Mistake(("test",), f"test {self.test} and validation {self.validation} leave no rows to train on")
         if self.group and self.time:
             raise Mistake(("time",), "a split is by group or by time, not both")
+        if self.group in self.ungrouped:
+            raise Mistake(("ungrouped", self.ungrouped.index(self.group)), f"{self.group!r} is the group")
         if (self.validation_from or self.test_from) and not self.time:
             raise Mistake(("test_from" if self.test_from else "validation_from",), "needs the key 'time'")
         if self.validation_from and self.test_from and self.validation_from >= self.test_from:
@@ -57,8 +61,8 @@ class LeakageSpec(Declared):
     """How many times larger the error may be without a feature that alone explains nearly everything, before the
     check ``no_proxy`` warns of it."""
     near_duplicates: float | None = Field(default=None, gt=0, le=0.5)
-    """Share of each numeric feature's standard deviation within which rows of different parts are near duplicates,
-    such as 0.01; by default this is not checked."""
+    """Share of each numeric feature's standard deviation within which rows of different parts are near duplicates
+    and block, such as 0.01; by default the data decides, and near duplicates are a warning."""
     allow: list[str] = []
     """Features that may determine the target, each a reviewed exception."""
 
@@ -91,8 +95,9 @@ class FeaturesSpec(Declared):
         for key, name in (("group", self.split.group), ("time", self.split.time)):
             if name is not None:
                 yield ("split", key), name
-        for key, names in (("columns", self.columns or []), ("exclude", self.exclude)):
-            yield from (((key, index), name) for index, name in enumerate(names))
+        lists = ((("columns",), self.columns or []), (("exclude",), self.exclude))
+        for key, names in (*lists, (("split", "ungrouped"), self.split.ungrouped)):
+            yield from (((*key, index), name) for index, name in enumerate(names))
 
     def mistakes(self, dataset: DatasetSpec) -> Iterator[Mistake]:
         """What does not fit the dataset, all named columns being declared."""

@@ -33,9 +33,9 @@ def identities(frame: pl.DataFrame, spec: SystemSpec) -> Identities:
 
 
 def plan_digest(split: SplitSpec) -> str:
-    """Digest of the declared split; a key that a later release adds does not change it while it has its default."""
+    """Digest of what decides the parts; a key that a later release adds does not change it while it has its default."""
     declared = {"test": split.test, "validation": split.validation}
-    declared |= split.model_dump(mode="json", exclude_defaults=True)
+    declared |= split.model_dump(mode="json", exclude_defaults=True, exclude={"ungrouped"})
     return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()
 
 

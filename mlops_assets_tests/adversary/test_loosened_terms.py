@@ -144,6 +144,7 @@ def test_terms_with_an_order_say_whether_less_is_asked():
         "dataset.freshness.max_age_days": (1.0, None),
         "dataset.duplicates.severity": ("block", "warn"),
         "features.split.group": ("patient", None),
+        "features.split.ungrouped": ([], ["patient"]),
         "features.leakage.near_duplicates": (0.01, None),
         "evaluation.protected": (["sex"], []),
     }

@@ -143,6 +143,36 @@ def test_rows_of_one_customer_stay_together(tmp_path: Path):
     assert found.draft.spec.features.split.group == "customer_id"
 
 
+def visits(people: int = 200) -> pl.DataFrame:
+    """Ten visits of each person, whose measurements and illness are the person's own."""
+    rng = np.random.default_rng(7)
+    who = rng.permutation(np.repeat(np.arange(people), 10))
+    own = rng.normal(size=(people, 3))[who] + 0.05 * rng.normal(size=(len(who), 3))
+    columns = {f"m{i}": own[:, i].round(4) for i in range(3)}
+    return pl.DataFrame({**columns, "who": [f"p{i:03d}" for i in who], "ill": rng.integers(0, 2, people)[who]})
+
+
+def test_a_column_whose_values_make_rows_alike_is_the_group_and_the_draft_is_not_blocked(tmp_path):
+    found = drafted(tmp_path, visits(), "ill")
+    assert roles(found)["who"] == "group"
+    assert "rows of one value are alike: 200 values of 10.0 rows" in why(found, "who")
+    assert "group: who" in found.text
+    assert found.draft.rehearsal.refusals == []
+
+
+def test_a_second_such_column_is_drafted_ungrouped_with_a_remark(tmp_path):
+    table = visits()
+    rng = np.random.default_rng(8)
+    device = rng.integers(0, 40, table.height)
+    drift = pl.Series("m1", rng.normal(0, 3, 40)[device].round(3))
+    table = table.with_columns(pl.Series("device_name", [f"d{i}" for i in device]), pl.col("m1") + drift)
+    found = drafted(tmp_path, table, "ill")
+    split = found.draft.spec.features.split
+    assert {split.group, *split.ungrouped} == {"who", "device_name"}
+    assert found.draft.rehearsal.refusals == []
+    assert f"Rows of one {split.ungrouped[0]} are alike too" in found.text
+
+
 def test_a_record_in_order_of_time_is_split_by_time_and_any_other_only_hears_of_it(tmp_path: Path):
     days = [date(2025, 1, 1) + timedelta(days=i) for i in range(ROWS)]
     assert drafted(tmp_path, table(sold_at=days), "y").draft.spec.features.split.time == "sold_at"

@@ -72,6 +72,8 @@ def test_a_version_holds_features_parts_and_verdicts(declare, storage, ingested)
     assert sum(version.rows.values()) == 300
     assert [verdict.name for verdict in version.verdicts] == [
         "no_overlap",
+        "no_undeclared_groups",
+        "no_near_duplicates",
         "no_leakage",
         "no_target",
         "no_degenerate",

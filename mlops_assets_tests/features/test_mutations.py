@@ -63,6 +63,12 @@ def verdict_of(platform: Platform, name: str) -> Verdict:
     return next(verdict for verdict in features.verdicts if verdict.name == name)
 
 
+def parts_of(platform: Platform) -> list[str]:
+    features = platform.storage.records.latest(FeaturesVersion, "sales")
+    assert features
+    return read_features(platform.storage, features)["_part"].tolist()
+
+
 def failed(result: Any) -> set[str]:
     return {name for name, passed in checks(result).items() if not passed}
 
@@ -113,7 +119,35 @@ def test_test_rows_that_land_again_with_noise_are_near_duplicates(platform: Plat
     assert copies == verdict.value, "every pair has one row of the batch that landed again, and one of the first"
     assert all(batch in (pair["batch"], pair["twin"]["batch"]) for pair in verdict.details["examples"])
     refused_by("no_near_duplicates", platform, spec)
-    assert "no_near_duplicates" not in checks(platform.run(system(), "features")), "checked only where declared"
+    assert not verdict_of(platform, "no_near_duplicates").details.get("by_chance"), "with what is declared"
+    result = platform.run(system(), "features", "model")
+    assert failed(result) == {"no_near_duplicates"}, "looked for undeclared, too"
+    assert result.success, "a warning stops nothing"
+    assert "as if measured or entered twice" in verdict_of(platform, "no_near_duplicates").reason
+
+
+def test_an_undeclared_house_is_named_and_blocks_until_it_is_declared_either_way(platform: Platform, run):
+    again = sales(200).loc[np.repeat(np.arange(200), 4)].reset_index(drop=True)
+    rng = np.random.default_rng(3)
+    for name, noise in (("area", 1), ("distance", 0.3), ("price", 5)):
+        again[name] += rng.normal(0, noise, len(again))
+    again["house"] = [f"h{row // 4}" for row in range(len(again))]
+    spec = system(columns={"house": {"type": "string"}}, features={"exclude": ["house"]})
+    assert "no_undeclared_groups" in failed(run(spec, again.sample(frac=1, random_state=0)))
+    verdict = verdict_of(platform, "no_undeclared_groups")
+    assert verdict.details["columns"] == ["house"]
+    refused_by("no_undeclared_groups", platform, spec)
+    before = parts_of(platform)
+    ungrouped = changed(spec, features={"exclude": ["house"], "split": {"ungrouped": ["house"]}})
+    result = platform.run(ungrouped, "features", "model")
+    assert result.success, "it warns"
+    assert failed(result) == {"no_undeclared_groups", "no_near_duplicates"}, "sales of one house are much alike"
+    assert "'house' groups the rows" in verdict_of(platform, "no_undeclared_groups").reason
+    assert parts_of(platform) == before, "the declaration moves no row"
+    grouped = changed(spec, features={"split": {"group": "house"}})
+    result = platform.run(grouped, "features", "model")
+    assert result.success
+    assert failed(result) == set()
 
 
 def test_an_id_dealt_out_in_the_order_of_the_target_is_named(platform: Platform, run):

@@ -60,7 +60,8 @@ def test_the_whole_line_from_sample_to_champion(platform: Platform, wine: System
     passed = checks(result)
     assert set(passed) == {
         *("contract", "duplicates", "volume"),
-        *("no_overlap", "no_leakage", "no_target", "no_degenerate", "no_proxy", "enough_rows"),
+        *("no_overlap", "no_undeclared_groups", "no_near_duplicates", "no_leakage", "no_target"),
+        *("no_degenerate", "no_proxy", "enough_rows"),
         *("learned", "accuracy_at_least", "log_loss_at_most", "beats_baseline", "preparation_from_train"),
         *("not_worse_than_linear", "bounds_not_loosened", "round_trip", "signature", "aliases_follow_ledger"),
     }

@@ -69,17 +69,17 @@ def _places(features: pd.DataFrame, train: np.ndarray, tolerance: float) -> np.n
             exact.append(pd.factorize(values)[0])
             continue
         cells = values.to_numpy()
-        mean, spread = _mean_and_spread(cells[train])
+        mean, spread = mean_and_spread(cells[train])
         if spread > 0:
             exact.append(np.isnan(cells))
             axes.append(_in_tolerances(cells - mean, tolerance * spread))
         else:
             exact.append(pd.factorize(cells)[0])
-    axes.append(_alike(exact, len(features)) * APART)
+    axes.append(alike(exact, len(features)) * APART)
     return np.column_stack(axes)
 
 
-def _mean_and_spread(cells: np.ndarray) -> tuple[float, float]:
+def mean_and_spread(cells: np.ndarray) -> tuple[float, float]:
     """Of the finite cells; (0, 0) where they do not vary, or too little for a float64."""
     cells = cells[np.isfinite(cells)]
     if not len(cells):
@@ -94,8 +94,8 @@ def _in_tolerances(distances: np.ndarray, tolerance: float) -> np.ndarray:
         return np.clip(np.nan_to_num(distances / tolerance, nan=0.0), -FURTHEST, FURTHEST)
 
 
-def _alike(columns: list[np.ndarray], rows: int) -> np.ndarray:
-    """A number per row, equal where all ``columns`` are."""
+def alike(columns: list[np.ndarray], rows: int) -> np.ndarray:
+    """A number for each of ``rows`` rows, shape (rows,), equal where all ``columns``, each of that shape, are."""
     if not columns:
         return np.zeros(rows)
     return pd.DataFrame(np.column_stack(columns)).groupby(list(range(len(columns))), sort=False).ngroup().to_numpy()
@@ -145,10 +145,11 @@ def _example(near_twins: list[_Twins], parts: np.ndarray, rows: pl.DataFrame, pl
         pair for twins in reversed(near_twins) for pair in zip(twins.rows[:SHOWN], twins.earlier[:SHOWN], strict=True)
     ]
     row, twin = (int(position) for position in pairs[place])
-    return {**_address(row, parts, rows), "twin": _address(twin, parts, rows)}
+    return {**address(row, parts, rows), "twin": address(twin, parts, rows)}
 
 
-def _address(position: int, parts: np.ndarray, rows: pl.DataFrame) -> dict[str, object]:
+def address(position: int, parts: np.ndarray, rows: pl.DataFrame) -> dict[str, object]:
+    """Where the row at ``position`` lies: its part, and the batch and row it came with."""
     return {"part": str(parts[position]), "batch": rows["_batch"][position], "row": rows["_row"][position]}
 
 
