@@ -170,7 +170,7 @@ def _role(known: "Dossier", name: str, column: "ColumnSpec", used: set[str]) -> 
         "key": name in declared.dataset.key,
         "group": name == split.group,
         "time": name == split.time,
-        "protected": name in declared.evaluation.protected,
+        "protected": name in declared.evaluation.protected_columns,
         "known only after the outcome": column.post_outcome,
         "feature": name in used,
         "made into features": name in declared.feature_columns() and name not in used,

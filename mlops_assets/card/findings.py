@@ -62,9 +62,9 @@ def fairness(known: "Dossier") -> Section:
     """How differently groups are treated, where that was examined."""
     examined = _diagnosis(known.report, "fairness")
     if examined is None:
-        declared = known.spec.evaluation.protected
+        declared = known.spec.evaluation.protected_columns
         protected = f"Protected columns are {listed(declared)}" if declared else "No protected column is declared"
-        why = "only groups of protected columns of a two-class system are compared"
+        why = "only groups of protected columns are compared"
         return Section(title="Fairness", blocks=[CardText(label="Not evaluated", text=f"{protected}; {why}.")])
     return Section(title="Fairness", blocks=_examined(examined))
 

@@ -116,7 +116,7 @@ class SystemSpec(Declared):
         sliced = (*self.evaluation.gates, *self.registry.guards)
         slices = [condition.slice.column for condition in sliced if condition.slice]
         segments = self.model.intervals.column if self.model.intervals else None
-        columns = (split.group, split.time, *slices, *self.evaluation.protected, segments)
+        columns = (split.group, split.time, *slices, *self.evaluation.protected_columns, segments)
         return list(dict.fromkeys(name for name in columns if name))
 
     def digest(self, *parts: str) -> str:

@@ -150,12 +150,29 @@ _RECORDS = (
     DiagnosisInfo(
         name="fairness",
         title="Fairness",
-        tasks=_CLASSIFICATION,
+        tasks=_BOTH,
         measures={
-            "demographic_parity_difference": MeasureInfo("Largest difference in selection rate between groups"),
-            "equalized_odds_difference": MeasureInfo("Largest difference in true or false positive rate"),
-            "equal_opportunity_difference": MeasureInfo("Largest difference in true positive rate"),
-            "demographic_parity_ratio": MeasureInfo("Smallest ratio of two groups' selection rates", "higher"),
+            "demographic_parity_difference": MeasureInfo(
+                "Largest difference in selection rate between groups", task="classification"
+            ),
+            "equalized_odds_difference": MeasureInfo(
+                "Largest difference in true or false positive rate", task="classification"
+            ),
+            "equal_opportunity_difference": MeasureInfo(
+                "Largest difference in true positive rate", task="classification"
+            ),
+            "demographic_parity_ratio": MeasureInfo(
+                "Smallest ratio of two groups' selection rates", "higher", task="classification"
+            ),
+            "mean_error_difference": MeasureInfo(
+                "Largest difference in mean error between groups, in SD of the target", task="regression"
+            ),
+            "absolute_error_ratio": MeasureInfo(
+                "Largest ratio of two groups' mean absolute errors, 1 where they are equal", task="regression"
+            ),
+            "coverage_difference": MeasureInfo(
+                "Largest difference in coverage of the prediction intervals between groups", task="regression"
+            ),
         },
         examine=f"{_ROOM}.fairness.examine",
         plots=f"{_ROOM}.fairness.plots",
@@ -206,7 +223,7 @@ def diagnoses_of(task: Task) -> list[str]:
 
 def measures_of(task: Task) -> list[str]:
     """What a gate on a ``measure`` may name."""
-    return [f"{name}.{measure}" for name in diagnoses_of(task) for measure in DIAGNOSES[name].measures]
+    return [f"{name}.{measure}" for name in diagnoses_of(task) for measure in DIAGNOSES[name].for_task(task).measures]
 
 
 def better_of(measure: str) -> Better | None:

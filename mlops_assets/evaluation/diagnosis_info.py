@@ -1,7 +1,7 @@
 """What is known of a diagnosis and of its measures without importing the code behind them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from mlops_assets.declaration.base import Task
@@ -16,6 +16,8 @@ class MeasureInfo:
     title: str
     better: Better = "lower"
     """By which two models are ranked; ``neither``: they cannot be."""
+    task: Task | None = None
+    """The task that it is for, where the diagnosis has others as well."""
 
     @property
     def meaning(self) -> str:
@@ -39,3 +41,7 @@ class DiagnosisInfo:
     """Part of every report of its tasks; otherwise only where declared or named by a gate."""
     required: bool = False
     """Part of every report that knows the train rows, whatever is declared: the platform's own gate rests on it."""
+
+    def for_task(self, task: Task) -> "DiagnosisInfo":
+        """The same with the measures of ``task``."""
+        return replace(self, measures={name: each for name, each in self.measures.items() if each.task in (None, task)})

@@ -34,7 +34,7 @@ def examine(names: Iterable[str], subject: Subject) -> list[Diagnosis]:
 
     # Many predictions of few rows: starting threads for each costs more than it saves on a busy machine.
     with threadpool_limits(limits=1):
-        return [_examined(DIAGNOSES[name], subject) for name in names]
+        return [_examined(DIAGNOSES[name].for_task(subject.spec.task), subject) for name in names]
 
 
 def _examined(info: DiagnosisInfo, subject: Subject) -> Diagnosis:

@@ -1,7 +1,7 @@
 """What a system declares about its evaluation: the gates are the one place where bounds live."""
 
 from collections.abc import Iterable, Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
@@ -142,12 +142,18 @@ class EvaluationSpec(Declared):
     """Sections of the report beside metrics and gates; by default all of the task but fairness and efficiency."""
     monotone: dict[str, Literal["increasing", "decreasing"]] = {}
     """Features whose rise must not lower (raise) the prediction; measured as ``consistency.monotone_violations``."""
-    protected: list[str] = []
-    """Dataset columns by which the diagnosis ``fairness`` compares."""
+    protected: list[str | Annotated[list[str], Field(min_length=2)]] = []
+    """Dataset columns by which the diagnosis ``fairness`` compares; a list of several crosses them."""
     resamples: int = Field(default=2000, ge=200)
     """Bootstrap resamples behind every interval that draws."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     """Coverage that intervals are made for."""
+
+    @property
+    def protected_columns(self) -> list[str]:
+        """Every column that is protected, alone or crossed with another."""
+        named = (each if isinstance(each, list) else [each] for each in self.protected)
+        return list(dict.fromkeys(name for names in named for name in names))
 
     @field_validator("gates")
     @classmethod
@@ -156,7 +162,11 @@ class EvaluationSpec(Declared):
 
     def named_columns(self) -> Iterator[tuple[Loc, str]]:
         """Every dataset column that is named here, with the key that names it."""
-        yield from ((("protected", index), name) for index, name in enumerate(self.protected))
+        for index, protected in enumerate(self.protected):
+            if isinstance(protected, str):
+                yield ("protected", index), protected
+            else:
+                yield from ((("protected", index, place), name) for place, name in enumerate(protected))
         for index, gate in enumerate(self.gates):
             if gate.slice:
                 yield ("gates", index, "slice", "column"), gate.slice.column

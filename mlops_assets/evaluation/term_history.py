@@ -60,7 +60,7 @@ def _more(old: Any, new: Any) -> bool:
 
 
 def _fewer(old: Any, new: Any) -> bool:
-    return not set(old or []) <= set(new or [])
+    return not set(map(str, old or [])) <= set(map(str, new or []))
 
 
 def _gone(old: Any, new: Any) -> bool:

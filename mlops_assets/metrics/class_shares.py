@@ -11,6 +11,7 @@ from mlops_assets.metrics.proportion import clopper_pearson, share_interval
 
 COUNTED: dict[str, Callable[[Outcomes], np.ndarray]] = {
     "accuracy": lambda outcomes: np.ones(len(outcomes), dtype=bool),
+    "recall_weighted": lambda outcomes: np.ones(len(outcomes), dtype=bool),
     "recall": lambda outcomes: outcomes.truth == outcomes.positive,
     "precision": lambda outcomes: outcomes.predicted == outcomes.positive,
 }

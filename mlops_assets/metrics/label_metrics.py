@@ -81,6 +81,11 @@ def precision_macro(counts: ConfusionCounts) -> np.ndarray:
     return _mean_where(counts.precision, counts.present)
 
 
+def precision_weighted(counts: ConfusionCounts) -> np.ndarray:
+    """Precision, averaged over the true rows."""
+    return ratio((counts.precision * counts.support).sum(axis=1), counts.total, np.nan)
+
+
 def recall(counts: ConfusionCounts) -> np.ndarray:
     """Hits among rows of the class, of each class."""
     return ratio(counts.hits, counts.support, np.nan)
@@ -89,6 +94,11 @@ def recall(counts: ConfusionCounts) -> np.ndarray:
 def recall_macro(counts: ConfusionCounts) -> np.ndarray:
     """Recall, averaged over the classes in truth or prediction."""
     return _mean_where(counts.recall, counts.present)
+
+
+def recall_weighted(counts: ConfusionCounts) -> np.ndarray:
+    """Recall, averaged over the true rows: the share of rows predicted right."""
+    return accuracy(counts)
 
 
 def matthews_corrcoef(counts: ConfusionCounts) -> np.ndarray:

@@ -15,7 +15,8 @@ def test_a_report_holds_every_metric_beside_each_baseline(classification: Case) 
     report = classification.report()
     assert report.metrics[0].name == "accuracy"
     assert {m.name for m in report.metrics} == {
-        *("accuracy", "balanced_accuracy", "f1_macro", "f1_weighted", "precision_macro", "recall_macro"),
+        *("accuracy", "balanced_accuracy", "f1_macro", "f1_weighted", "precision_macro", "precision_weighted"),
+        *("recall_macro", "recall_weighted"),
         *("matthews_corrcoef", "roc_auc", "average_precision", "log_loss", "brier_score"),
     }
     for metric in report.metrics:

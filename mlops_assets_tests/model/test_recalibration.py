@@ -9,12 +9,12 @@ from sklearn.pipeline import Pipeline
 
 from mlops_assets.errors import SpecError, TrainingError
 from mlops_assets.evaluation.diagnoses.calibration_null import bin_events, null_errors
-from mlops_assets.evaluation.diagnoses.temperature_scaling import fit_temperature
 from mlops_assets.model import artefact
 from mlops_assets.model.estimator import check_estimator
 from mlops_assets.model.held_out import held_out_rows
 from mlops_assets.model.prediction import predict
 from mlops_assets.model.recalibration import recalibrated, recalibrated_if_better
+from mlops_assets.model.temperature_scaling import fit_temperature
 from mlops_assets_tests.model.conftest import held_out, mixed_rows
 
 METHODS = ["sigmoid", "isotonic", "temperature"]

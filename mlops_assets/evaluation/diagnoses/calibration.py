@@ -15,13 +15,13 @@ from mlops_assets.evaluation.diagnoses.calibration_null import (
     null_bins,
     null_bins_by_group,
 )
-from mlops_assets.evaluation.diagnoses.temperature_scaling import fit_temperature, rescale
 from mlops_assets.evaluation.diagnosis import Diagnosis, Measure, Row, Subject, Table
 from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES
 from mlops_assets.metrics.bootstrap import group_codes
 from mlops_assets.metrics.formatting import figure
 from mlops_assets.metrics.outcomes import Outcomes
 from mlops_assets.metrics.scoring import values
+from mlops_assets.model.temperature_scaling import fit_temperature, rescale
 
 INFO = DIAGNOSES["calibration"]
 FEWEST_ROWS = 30

@@ -1,7 +1,7 @@
 """Disparities: how far the rates of groups lie apart, each with an interval that a true gap of zero escapes rarely."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -127,6 +127,18 @@ def disparities(
 
     drawn = replicate([statistic], atoms, bootstrap)[0] if atoms.units >= FEWEST_UNITS else None
     return [_disparity(name, counts, drawn, bootstrap.confidence) for name in RATES]
+
+
+def disparity(
+    measure: str,
+    name: str,
+    counts: Counts,
+    groups: pd.Series | np.ndarray | None = None,
+    bootstrap: Bootstrap = STANDARD,
+) -> Disparity:
+    """One of the four measures, under another ``name``."""
+    among = {each.name: each for each in disparities(counts, groups, bootstrap)}
+    return replace(among[measure], name=name)
 
 
 def _disparity(name: str, counts: Counts, drawn: dict[str, np.ndarray] | None, confidence: float) -> Disparity:

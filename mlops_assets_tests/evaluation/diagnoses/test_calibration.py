@@ -15,8 +15,8 @@ from mlops_assets.evaluation.diagnoses.calibration_null import (
     null_errors,
     togetherness,
 )
-from mlops_assets.evaluation.diagnoses.temperature_scaling import fit_temperature, rescale
 from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES
+from mlops_assets.model.temperature_scaling import fit_temperature, rescale
 from mlops_assets_tests.evaluation.subjects import Classifier, Labeller, measures, subject_of, values
 
 shares = st.lists(st.floats(0, 1), min_size=1, max_size=60).map(np.array)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_assets.evaluation.diagnoses import fairness
-from mlops_assets.evaluation.diagnoses.fairness import Counts, Disparity, FairnessSpec, disparities, examine, group_rows
-from mlops_assets.evaluation.diagnosis import Subject
+from mlops_assets.evaluation.diagnoses.disparities import Counts, Disparity, disparities, group_rows
+from mlops_assets.evaluation.diagnoses.fairness import FairnessSpec, examine
+from mlops_assets.evaluation.diagnoses.group_errors import ErrorRow
+from mlops_assets.evaluation.diagnosis import Diagnosis, Subject
 from mlops_assets.features.version import FeatureColumn
 from mlops_assets.metrics.bootstrap import Bootstrap
 from mlops_assets.metrics.outcomes import Predictions
 from mlops_assets_tests.evaluation.conftest import Case
 
 FAST = Bootstrap(resamples=400)
-DPD, EOD, EO, DPR = fairness.INFO.measures
+CLASSIFIED, REGRESSED = (fairness.INFO.for_task(task).measures for task in ("classification", "regression"))
+DPD, EOD, EO, DPR = CLASSIFIED
 
 
 def measured(
@@ -71,7 +75,7 @@ def test_fairlearn_values_on_taiwan_default(taiwan: tuple[np.ndarray, np.ndarray
 @pytest.mark.parametrize(("groups", "rows", "rate"), [(2, 300, 0.3), (2, 200, 0.05), (5, 600, 0.3)])
 def test_a_true_gap_of_zero_is_seldom_told_from_zero(groups: int, rows: int, rate: float):
     rng, trials = np.random.default_rng(2), 150
-    fired = dict.fromkeys(fairness.INFO.measures, 0)
+    fired = dict.fromkeys(CLASSIFIED, 0)
     for trial in range(trials):
         column = rng.choice(groups, rows, p=np.arange(1, groups + 1) / np.arange(1, groups + 1).sum())
         found = measured(rng.random(rows) < 0.4, rng.random(rows) < rate, column, seed=trial)
@@ -173,9 +177,9 @@ def two_classes(classification: Case) -> Subject:
 
 def test_protected_columns_are_features_or_travel_beside_them(two_classes: Subject):
     found = examine(two_classes, FairnessSpec(protected=["region", "sex", "absent"]))
-    assert [measure.name for measure in found.measures] == list(fairness.INFO.measures)
+    assert [measure.name for measure in found.measures] == list(CLASSIFIED)
     assert {row[0] for row in found.tables[0].rows} == {"region", "sex"}
-    assert "Not found among the rows: absent." in found.notes
+    assert "absent is not compared: the rows carry no column absent." in found.notes
     assert "Selected means predicted as 'yes'." in found.notes
     selected = two_classes.predictions.values == "yes"
     for column, group, rows, rate, *_ in found.tables[0].rows:
@@ -193,13 +197,94 @@ def test_groups_below_the_minimum_leave_nothing_to_compare(two_classes: Subject)
     ("protected", "why"),
     [([], "no protected column is declared"), (["absent"], "the rows carry no column absent")],
 )
-def test_without_columns_nothing_is_evaluated(two_classes: Subject, protected: list[str], why: str):
+def test_without_columns_nothing_is_evaluated(two_classes: Subject, protected: list[str | list[str]], why: str):
     found = examine(two_classes, FairnessSpec(protected=protected))
     assert {(measure.value, measure.note) for measure in found.measures} == {(None, why)}
 
 
-def test_three_classes_are_not_evaluated(classification: Case):
+def test_of_three_classes_the_worst_counts(classification: Case):
     rows = classification.rows
-    case = Subject(classification.spec, classification.features, None, rows, rows, classification.predictions)
+    case = Subject(classification.spec, classification.features, None, rows, rows, classification.predictions, FAST)
     found = examine(case, FairnessSpec(protected=["region"]))
-    assert found.measures[0].note == "fairness is measured for two classes"
+    assert [measure.name for measure in found.measures] == list(CLASSIFIED)
+    truth, predicted = case.outcomes.truth, case.outcomes.predicted
+    gaps = {}
+    for index, label in enumerate(case.outcomes.classes):
+        counts = Counts([group_rows("region", rows["@region"])], truth == index, predicted == index)
+        gaps[label] = {each.name: each.value for each in disparities(counts, None, FAST)}
+    worst = max(gaps, key=lambda label: gaps[label][DPD] or 0)
+    measure = next(each for each in found.measures if each.name == DPD)
+    assert measure.value == gaps[worst][DPD]
+    assert measure.note.endswith(f"in column region of class {worst!r}")
+    assert measure.interval is not None
+    assert measure.value is not None
+    assert measure.interval[0] <= measure.value <= measure.interval[1]
+    assert "Each class is compared with the rest; the worst class counts." in found.notes
+
+
+def test_crossed_columns_are_compared_group_by_group(two_classes: Subject):
+    """Each of two columns alone shows nothing, both together show everything."""
+    rows = two_classes.test.copy()
+    first, second = np.arange(len(rows)) % 2, np.arange(len(rows)) // 2 % 2
+    rows["@a"], rows["@b"] = np.where(first, "x", "y"), np.where(second, "p", "q")
+    favoured = np.where(first == second, "yes", "no").astype(object)
+    subject = replace(two_classes, test=rows, predictions=Predictions(favoured, None, ("no", "yes")))
+    alone = examine(subject, FairnessSpec(protected=["a", "b"], min_group=10)).measures[0]
+    crossed = examine(subject, FairnessSpec(protected=["a", "b", ["a", "b"]], min_group=10))
+    assert (alone.value, crossed.measures[0].value) == (pytest.approx(0, abs=0.05), 1)
+    assert "in column a × b" in crossed.measures[0].note
+    assert {row[1] for row in crossed.tables[0].rows if row[0] == "a × b"} == {"x × p", "x × q", "y × p", "y × q"}
+
+
+def test_a_number_of_many_values_is_cut_into_quarters(two_classes: Subject):
+    rows = two_classes.test.assign(**{"@age": np.linspace(20, 60, len(two_classes.test))})
+    rows.loc[rows.index[:3], "@age"] = np.nan
+    found = examine(replace(two_classes, test=rows), FairnessSpec(protected=["age"], min_group=5))
+    assert len({row[1] for row in found.tables[0].rows}) == 4
+    assert "Column age: too small and left out: missing (3 rows)." in found.notes
+
+
+def off_by(regression: Case, shift: float, scale: float) -> Diagnosis:
+    """Errors that are normal; in one half of the rows moved by ``shift`` and ``scale`` times as large."""
+    rng = np.random.default_rng(0)
+    rows = pd.concat([regression.rows] * 10, ignore_index=True)
+    half = np.arange(len(rows)) % 2 == 1
+    rows["@sex"] = np.where(half, "f", "m")
+    target = rows[regression.features.target].to_numpy(dtype=float)
+    errors = rng.normal(size=len(rows)) * np.where(half, scale, 1.0) + np.where(half, shift, 0.0)
+    subject = Subject(
+        regression.spec, regression.features, None, rows, rows.iloc[:0], Predictions(target + errors), FAST
+    )
+    return examine(subject, FairnessSpec(protected=["sex"]))
+
+
+def test_errors_of_a_regression_are_compared_between_groups(regression: Case):
+    found = off_by(regression, 2.0, 3.0)
+    measures = {each.name: each for each in found.measures}
+    assert list(measures) == list(REGRESSED)
+    lines = found.rows(ErrorRow)
+    assert {line.group for line in lines} == {"f", "m"}
+    means = {line.group: line for line in lines}
+    spread = float(np.std(pd.concat([regression.rows] * 10)[regression.features.target]))
+    gap, ratio = measures["mean_error_difference"], measures["absolute_error_ratio"]
+    assert gap.value == pytest.approx(abs(means["f"].mean_error - means["m"].mean_error) / spread)
+    assert ratio.value == pytest.approx(means["f"].absolute / means["m"].absolute)
+    assert gap.interval and gap.interval[0] > 0
+    assert ratio.interval and ratio.interval[0] > 1
+    assert measures["coverage_difference"].value is None, "the model has no intervals"
+    assert "no intervals" in measures["coverage_difference"].note
+
+
+def test_equal_errors_are_not_told_apart(regression: Case):
+    measures = {each.name: each for each in off_by(regression, 0.0, 1.0).measures}
+    gap, ratio = measures["mean_error_difference"], measures["absolute_error_ratio"]
+    assert gap.interval and gap.interval[0] == 0
+    assert ratio.interval and ratio.interval[0] == 1
+
+
+def test_a_protected_column_is_always_mentioned(regression: Case):
+    found = examine(
+        Subject(regression.spec, regression.features, None, regression.rows, regression.rows, regression.predictions),
+        FairnessSpec(protected=["nowhere"]),
+    )
+    assert found.headline == "Not evaluated: the rows carry no column nowhere."

@@ -18,6 +18,7 @@ from mlops_assets.evaluation.diagnoses import (
     robustness,
     slices,
 )
+from mlops_assets.evaluation.diagnoses.disparities import Counts, group_rows
 from mlops_assets.evaluation.diagnoses.fairness import group_rates
 from mlops_assets.evaluation.diagnosis import Diagnosis, Subject
 from mlops_assets.evaluation.report.plots.diagnosis_plots import diagnosis_plots
@@ -184,9 +185,8 @@ def test_rates_of_every_group_are_drawn_with_their_intervals(classes: Subject, r
 
 
 def test_a_group_without_rows_of_a_class_has_no_rate() -> None:
-    member = np.ones((4, 1), dtype=bool)
-    truth, selected = np.zeros(4, dtype=bool), np.array([True, False, False, False])
-    rows = group_rates([("sex", "f")], member, truth, selected, None, 0.95).rows
+    counts = Counts([group_rows("sex", ["f"] * 4, 1)], np.zeros(4, dtype=bool), np.array([True, False, False, False]))
+    rows = group_rates(counts, None, 0.95).rows
     assert [row[3:5] for row in rows] == [[4, 0.25], [0, None], [4, 0.25]]
 
 
@@ -194,8 +194,8 @@ def test_rows_that_come_together_widen_a_groups_interval() -> None:
     rng = np.random.default_rng(0)
     clusters = np.repeat(np.arange(50), 8)
     selected = rng.uniform(size=50)[clusters] < 0.5
-    given = ([("sex", "f")], np.ones((400, 1), dtype=bool), np.ones(400, dtype=bool), selected)
-    apart, together = (group_rates(*given, one, 0.95).rows[0] for one in (None, clusters))
+    counts = Counts([group_rows("sex", ["f"] * 400)], np.ones(400, dtype=bool), selected)
+    apart, together = (group_rates(counts, one, 0.95).rows[0] for one in (None, clusters))
     assert together[6] - together[5] > 2 * (apart[6] - apart[5])  # pyright: ignore[reportOperatorIssue]
 
 
