@@ -170,7 +170,9 @@ def _leak(score: "ScoreRow", spec: SystemSpec) -> str:
         return f"suspected leak: alone it gives the target with {measure} {score['score']:.4f} ({score['method']})"
     if score["function"]:
         return "suspected leak: each of its values stands for one value of the target"
-    return "it names rows: (nearly) every value is distinct, in order or without gaps" if score["identifier"] else ""
+    if score["copy"]:
+        return f"suspected leak: {score['copy']}"
+    return "it names rows: (nearly) every row has a value of its own, without gaps" if score["identifier"] else ""
 
 
 def _shared_words(name: str, spec: SystemSpec) -> int:

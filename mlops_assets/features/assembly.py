@@ -14,12 +14,13 @@ from mlops_assets.dataset.version import DatasetVersion
 from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.errors import SpecError
 from mlops_assets.features.degenerate_features import no_degenerate
+from mlops_assets.features.leakage.known_rows import KnownRows
 from mlops_assets.features.leakage.near_duplicates import no_near_duplicates
 from mlops_assets.features.leakage.overlap import no_overlap
 from mlops_assets.features.leakage.suspected_duplicates import no_suspected_duplicates
 from mlops_assets.features.leakage.target_leakage import no_leakage, no_target
 from mlops_assets.features.leakage.target_proxy import no_proxy
-from mlops_assets.features.leakage.train_sample import train_sample
+from mlops_assets.features.leakage.train_sample import TrainSample, train_sample
 from mlops_assets.features.leakage.undeclared_groups import no_undeclared_groups
 from mlops_assets.features.part_sizes import enough_rows
 from mlops_assets.features.split import Identities, assign
@@ -58,7 +59,7 @@ class Assembly:
     @property
     def verdicts(self) -> list[Verdict]:
         """Every check of this version; the blocking ones first."""
-        shown = train_sample(self.features.loc[self._train], self._outcomes, self.ids.content[self._train], self.spec)
+        shown = self._train_sample
         return [
             self._overlap,
             self._groups,
@@ -116,10 +117,30 @@ class Assembly:
         return self.parts == "train"
 
     @property
+    def _train_sample(self) -> TrainSample:
+        others = ~self._train & (self.parts != "excluded")
+        features, outcomes, content = self.features, self._outcomes, self.ids.content
+        return train_sample(
+            features.loc[self._train],
+            outcomes[self._train],
+            content[self._train],
+            self.spec,
+            self._times,
+            KnownRows(features.loc[others], outcomes[others], content[others]),
+        )
+
+    @property
+    def _times(self) -> np.ndarray | None:
+        """When each train row was, as a number, where the split is by time."""
+        time = self.spec.features.split.time
+        return None if time is None else self.rows[time].filter(self._train).to_physical().cast(pl.Float64).to_numpy()
+
+    @property
     def _outcomes(self) -> np.ndarray:
-        """Target of the train rows as numbers; classes as positions in their order."""
-        target = self._target.filter(self._train)
-        return (target if self.spec.task == "regression" else target.rank("dense")).to_numpy()
+        """Target of all rows as numbers; classes as positions in their order, 0 where there is none."""
+        if self.spec.task == "regression":
+            return self._target.to_numpy()
+        return self._target.rank("dense").fill_null(0).cast(pl.Int64).to_numpy()
 
     @property
     def _complete(self) -> np.ndarray:

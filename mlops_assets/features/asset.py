@@ -11,7 +11,7 @@ STAGE = "features"
 CHECKS = {
     "no_overlap": "No row, and no row's copy or group, is in two parts; by time, later parts are newer.",
     "no_undeclared_groups": "No column makes rows of one value alike, but for the declared group.",
-    "no_leakage": "No feature determines the target, alone or with another.",
+    "no_leakage": "No feature determines the target, alone or with others.",
     "no_target": "Target and post-outcome columns are not among the features.",
     "no_degenerate": "Engineering made no empty, infinite, constant or absurdly ranged values, no batch another unit.",
 }
@@ -19,7 +19,7 @@ NEAR = "no_near_duplicates"
 DECLARED_NEAR = "No row of a later part is within the declared tolerance of a row of an earlier one."
 SUSPECTED_NEAR = "No rows of different parts are far nearer to each other than to any further row."
 WARNINGS = {
-    "no_proxy": "Without any one feature the error stays of the same size.",
+    "no_proxy": "No feature looks like the target with errors.",
     "enough_rows": "Every part has rows of every class.",
 }
 

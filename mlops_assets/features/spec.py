@@ -53,12 +53,13 @@ class SplitSpec(Declared):
 
 
 class LeakageSpec(Declared):
-    """When a single feature, or two together, say too much about the target."""
+    """When a single feature, or several together, say too much about the target."""
 
     max_single_feature_score: float = Field(default=0.99, gt=0.5, le=1)
-    """Score from which a feature is a leak: balanced accuracy or R² of a shallow tree, R² of a pair's formula."""
+    """Score from which a feature is a leak, judged at its one-sided 99 % lower end: balanced accuracy or R² of a
+    shallow tree, R² of a pair's formula."""
     max_error_ratio: float = Field(default=1.5, gt=1)
-    """How many times larger the error may be without a feature that alone explains nearly everything, before the
+    """How many times larger the error may be without a feature that alone explains most of the target, before the
     check ``no_proxy`` warns of it."""
     near_duplicates: float | None = Field(default=None, gt=0, le=0.5)
     """Share of each numeric feature's standard deviation within which rows of different parts are near duplicates

@@ -19,7 +19,8 @@ TYPES = {
 Declare = Callable[..., SystemSpec]
 
 
-def _declare(frame: pl.DataFrame, target: str, task: str = "classification", **parts: Any) -> SystemSpec:
+def declared(frame: pl.DataFrame, target: str, task: str = "classification", **parts: Any) -> SystemSpec:
+    """Declaration of a frame: every column nullable, of the frame's own type."""
     columns = {
         name: {"type": TYPES[type(dtype) if isinstance(dtype, pl.Datetime) else dtype], "nullable": True}
         for name, dtype in frame.schema.items()
@@ -27,14 +28,14 @@ def _declare(frame: pl.DataFrame, target: str, task: str = "classification", **p
     }
     for name, changes in parts.pop("columns", {}).items():
         columns[name] |= changes
-    declared = {"name": "sys", "task": task, "dataset": {"target": target, "columns": columns}, **parts}
-    return SystemSpec.model_validate(declared)
+    system = {"name": "sys", "task": task, "dataset": {"target": target, "columns": columns}, **parts}
+    return SystemSpec.model_validate(system)
 
 
 @pytest.fixture(scope="session")
 def declare() -> Declare:
     """Builds the declaration of a frame: every column nullable, of the frame's own type."""
-    return _declare
+    return declared
 
 
 @pytest.fixture(scope="session")

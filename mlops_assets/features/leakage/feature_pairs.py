@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mlops_assets.features.leakage.formula_text import formula_text
+from mlops_assets.features.leakage.formula_text import Formula, formula_text
 from mlops_assets.features.leakage.functional_dependency import MIN_ROWS
 
 SAMPLE = 5_000
@@ -30,19 +30,6 @@ TINY = 1e-9
 """Below it a variance, or what one feature leaves of another's, is rounding."""
 
 
-@dataclass(frozen=True)
-class PairFormula:
-    """Two features and the formula by which they give the target."""
-
-    features: tuple[str, str]
-    formula: str
-    score: float
-    """R² of the fitted formula on the values, or on their logarithms for powers."""
-    assured: float
-    """One-sided 99 % lower end of the score, or the R² of its ranks where that is lower: a few giant rows, which
-    decide the one, are a few ranks in the other."""
-
-
 @dataclass(frozen=True, eq=False)
 class _Fits:
     """R² of every pair in one family, shape (p, p); NaN where nothing can be fitted."""
@@ -56,7 +43,7 @@ class _Fits:
 
 def pair_formulas(
     features: pd.DataFrame, target: np.ndarray, bound: float, ignored: Collection[str] = ()
-) -> list[PairFormula]:
+) -> list[Formula]:
     """Pairs of numeric features whose assured R² is at least ``bound``, each by its best formula, strongest first.
 
     ``target`` has shape (n,), classes as positions; rows should be distinct. Features in ``ignored`` are in no pair.
@@ -82,8 +69,8 @@ def _best_correlated(table: np.ndarray, target: np.ndarray) -> np.ndarray:
     return np.sort(np.argsort(-strength, kind="stable")[:WIDEST])
 
 
-def _confirmed_pairs(names: list[str], table: np.ndarray, target: np.ndarray, bound: float) -> list[PairFormula]:
-    best: dict[tuple[int, int], PairFormula] = {}
+def _confirmed_pairs(names: list[str], table: np.ndarray, target: np.ndarray, bound: float) -> list[Formula]:
+    best: dict[tuple[int, int], Formula] = {}
     for family, i, j in _candidates(table, target, bound):
         formula = _confirmed(family, (i, j), names, table, target)
         pair = (min(i, j), max(i, j))
@@ -177,9 +164,7 @@ def _filled(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(present, table, 0.0), present.astype(float)
 
 
-def _confirmed(
-    family: str, pair: tuple[int, int], names: list[str], table: np.ndarray, target: np.ndarray
-) -> PairFormula:
+def _confirmed(family: str, pair: tuple[int, int], names: list[str], table: np.ndarray, target: np.ndarray) -> Formula:
     f, g = table[:, pair[0]], table[:, pair[1]]
     usable = np.isfinite(f) & np.isfinite(g)
     if family == "ratio":
@@ -194,7 +179,7 @@ def _confirmed(
     score = _squared_correlation(fitted, y)
     ranks = _squared_correlation(_ranks(fitted), _ranks(y))
     formula = formula_text(family, names[pair[0]], names[pair[1]], slopes)
-    return PairFormula((names[pair[0]], names[pair[1]]), formula, score, min(_lower_end(score, len(y)), ranks))
+    return Formula((names[pair[0]], names[pair[1]]), formula, score, min(_lower_end(score, len(y)), ranks))
 
 
 def _fitted(terms: list[np.ndarray], y: np.ndarray) -> tuple[np.ndarray, list[float]]:

@@ -1,4 +1,20 @@
-"""The text of a formula: how two features give the target, as a reader would write it."""
+"""The text of a formula: how features give the target, as a reader would write it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Formula:
+    """Features, and the formula by which they give the target."""
+
+    features: tuple[str, ...]
+    formula: str
+    score: float
+    """R² of the fitted formula on the values, or on their logarithms for powers."""
+    assured: float
+    """One-sided 99 % lower end of the score, or the R² of its ranks where that is lower: a few giant rows, which
+    decide the first, are a few ranks in the other."""
 
 
 def formula_text(family: str, f: str, g: str, slopes: list[float]) -> str:
@@ -10,6 +26,23 @@ def formula_text(family: str, f: str, g: str, slopes: list[float]) -> str:
     if family == "sum":
         return _weighted(f, g, slopes)
     return _powers({f: slopes[0], g: slopes[1]})
+
+
+def sum_text(family: str, terms: Mapping[str, float]) -> str:
+    """The formula of several features: a weighted sum, or a product of powers where ``family`` is ``power``.
+
+    Example:
+        >>> sum_text("sum", {"fare": 1.0, "tip": 1.0, "discount": -0.5})
+        'fare + tip - 0.5 * discount'
+    """
+    if family == "power":
+        return _powers(dict(terms))
+    signed = [("- " if weight < 0 else "+ ") + _term(name, abs(weight)) for name, weight in terms.items()]
+    return " ".join(signed).removeprefix("+ ")
+
+
+def _term(name: str, weight: float) -> str:
+    return name if abs(weight - 1) < 0.05 else f"{weight:.3g} * {name}"
 
 
 def _weighted(f: str, g: str, slopes: list[float]) -> str:

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
+from mlops_assets.features.leakage.copies import first_of_each
 from mlops_assets.features.leakage.functional_dependency import MIN_ROWS, meets_one_value, rises_together
+from mlops_assets.features.leakage.presence import absent_rows
+from mlops_assets.features.leakage.score_interval import Score, balanced_accuracy, r2
 
 if TYPE_CHECKING:
     from mlops_assets.declaration.base import Task
 
 FOLDS = 5
-LOWER_END = 2.326
-"""Normal quantile of a one-sided 99 % bound: a sound feature of a small table must not stand accused by chance."""
-
-Score = tuple[float, float]
-"""A score, and where it is judged."""
+PRESENT = 0.1
+"""Share of the rows that must have a value for a curve through them."""
 Method = Literal["tree", "category table", "straight line", "monotone curve"]
 
 
@@ -32,51 +32,70 @@ class SingleFeatureScore:
     score: float
     """Balanced accuracy or R² on rows not fitted on; 0 where nothing could be fitted."""
     assured: float
-    """Where the score is judged: R² at its one-sided 99 % lower end, since on few rows it hangs on the largest
-    targets; balanced accuracy as it is."""
+    """One-sided 99 % lower end of the score, where it is judged."""
     method: Method
     is_function: bool
     """Whether, beyond chance, each value of the feature stands for one value of the target: repeated values always
     meet the same one, or both rise and fall together without exception."""
 
 
-def single_feature_scores(features: pd.DataFrame, target: np.ndarray, task: "Task") -> list[SingleFeatureScore]:
-    """One score per feature, strongest first; ``target`` has shape (n,), rows should be distinct."""
+@dataclass(frozen=True, eq=False)
+class _Outcome:
+    """What a feature is scored on; arrays of shape (n,)."""
+
+    target: np.ndarray
+    folds: np.ndarray
+    units: np.ndarray
+    task: "Task"
+
+    def at(self, rows: np.ndarray) -> "_Outcome":
+        units = np.unique(self.units[rows], return_inverse=True)[1]
+        return _Outcome(self.target[rows], self.folds[rows], units, self.task)
+
+    def score(self, predicted: np.ndarray) -> Score:
+        return (r2 if self.task == "regression" else balanced_accuracy)(predicted, self.target, self.units)
+
+
+def single_feature_scores(
+    features: pd.DataFrame, target: np.ndarray, task: "Task", units: np.ndarray
+) -> list[SingleFeatureScore]:
+    """One score per feature, strongest first; ``target`` has shape (n,).
+
+    Rows with equal ``units`` (positions, shape (n,)) are copies: they are in one fold, and one observation.
+    """
     target = np.unique(target, return_inverse=True)[1] if task == "classification" else target.astype(float)
-    folds = folds_of(target, task)
-    scores = [_single_feature_score(str(name), values, target, folds, task) for name, values in features.items()]
+    outcome = _Outcome(target, folds_of(target, task, units), units, task)
+    distinct = first_of_each(units, target)
+    scores = [_single_feature_score(str(name), values, outcome, distinct) for name, values in features.items()]
     return sorted(scores, key=lambda score: -score.assured)
 
 
-def folds_of(target: np.ndarray, task: "Task", number: int = FOLDS) -> np.ndarray:
-    """Fold of each row, shuffled; every class (``target`` holds positions) is dealt out evenly."""
-    shuffled = np.random.default_rng(0).permutation(len(target))
+def folds_of(target: np.ndarray, task: "Task", units: np.ndarray, number: int = FOLDS) -> np.ndarray:
+    """Fold of each row, that of its unit, shuffled; every class (``target`` holds positions) is dealt out evenly."""
+    first = np.unique(units, return_index=True)[1]
+    shuffled = np.random.default_rng(0).permutation(len(first))
     if task == "classification":
-        shuffled = shuffled[np.argsort(target[shuffled], kind="stable")]
-    folds = np.empty(len(target), dtype=np.int64)
-    folds[shuffled] = np.arange(len(target)) % number
-    return folds
+        shuffled = shuffled[np.argsort(target[first[shuffled]], kind="stable")]
+    folds = np.empty(len(first), dtype=np.int64)
+    folds[shuffled] = np.arange(len(first)) % number
+    return folds[units]
 
 
-def _single_feature_score(
-    name: str, values: pd.Series, target: np.ndarray, folds: np.ndarray, task: "Task"
-) -> SingleFeatureScore:
-    codes, distinct = pd.factorize(values, sort=values.dtype != object)
-    scores = _scores(values, codes, len(distinct), target, folds, task)
+def _single_feature_score(name: str, values: pd.Series, outcome: _Outcome, distinct: np.ndarray) -> SingleFeatureScore:
+    codes, levels = pd.factorize(values, sort=values.dtype != object)
+    scores = _scores(values, codes, len(levels), outcome)
     method = max(scores, key=lambda name: scores[name])
-    ordered = values.dtype != object and task == "regression" and rises_together(codes, target)
-    return SingleFeatureScore(name, *scores[method], method, ordered or meets_one_value(codes, target))
+    once, target = codes[distinct], outcome.target[distinct]
+    ordered = values.dtype != object and outcome.task == "regression" and rises_together(once, target)
+    return SingleFeatureScore(name, *scores[method], method, ordered or meets_one_value(once, target))
 
 
-def _scores(
-    values: pd.Series, codes: np.ndarray, distinct: int, target: np.ndarray, folds: np.ndarray, task: "Task"
-) -> dict[Method, Score]:
+def _scores(values: pd.Series, codes: np.ndarray, levels: int, outcome: _Outcome) -> dict[Method, Score]:
     if values.dtype == object:
-        return {"category table": _table_score(codes, distinct, target, folds, task)}
-    numbers = values.to_numpy()
-    scores: dict[Method, Score] = {"tree": _tree_score(_for_trees(numbers), target, folds, task)}
-    if task == "regression":
-        scores |= _curve_scores(numbers, codes, target, folds)
+        return {"category table": outcome.score(_by_table(codes, levels, outcome))}
+    scores: dict[Method, Score] = {"tree": outcome.score(_by_tree(_for_trees(values.to_numpy()), outcome))}
+    if outcome.task == "regression":
+        scores |= _curve_scores(values, codes, outcome)
     return scores
 
 
@@ -88,10 +107,11 @@ def _for_trees(numbers: np.ndarray) -> np.ndarray:
         return np.clip((numbers - median) / (high - low or 1.0), -1e30, 1e30)
 
 
-def _tree_score(numbers: np.ndarray, target: np.ndarray, folds: np.ndarray, task: "Task") -> Score:
+def _by_tree(numbers: np.ndarray, outcome: _Outcome) -> np.ndarray:
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-    if task == "classification":
+    target, folds = outcome.target, outcome.folds
+    if outcome.task == "classification":
         depth = 3 + int(np.ceil(np.log2(max(target.max() + 1, 2))))
         tree = DecisionTreeClassifier(max_depth=depth, class_weight="balanced", random_state=0)
     else:
@@ -100,17 +120,17 @@ def _tree_score(numbers: np.ndarray, target: np.ndarray, folds: np.ndarray, task
     for fold in range(FOLDS):
         held = folds == fold
         predicted[held] = tree.fit(column[~held], target[~held]).predict(column[held])
-    return _score(predicted, target, task)
+    return predicted
 
 
-def _table_score(codes: np.ndarray, distinct: int, target: np.ndarray, folds: np.ndarray, task: "Task") -> Score:
+def _by_table(codes: np.ndarray, levels: int, outcome: _Outcome) -> np.ndarray:
     """Prediction by the category's most typical class, or its mean; an unseen category says nothing."""
-    predicted = np.zeros_like(target)
+    predicted = np.zeros_like(outcome.target)
     for fold in range(FOLDS):
-        fitted = folds != fold
-        table = (_typical_class if task == "classification" else _mean)(codes[fitted], target[fitted], distinct)
-        predicted[~fitted] = table[codes[~fitted]]
-    return _score(predicted, target, task)
+        fitted = outcome.folds != fold
+        typical = _typical_class if outcome.task == "classification" else _mean
+        predicted[~fitted] = typical(codes[fitted], outcome.target[fitted], levels)[codes[~fitted]]
+    return predicted
 
 
 def _typical_class(codes: np.ndarray, target: np.ndarray, distinct: int) -> np.ndarray:
@@ -125,16 +145,16 @@ def _mean(codes: np.ndarray, target: np.ndarray, distinct: int) -> np.ndarray:
     return np.where(counts, sums / np.maximum(counts, 1), target.mean())
 
 
-def _curve_scores(numbers: np.ndarray, ranks: np.ndarray, target: np.ndarray, folds: np.ndarray) -> dict[Method, Score]:
+def _curve_scores(values: pd.Series, ranks: np.ndarray, outcome: _Outcome) -> dict[Method, Score]:
     """Scores on the rows that have a value: a column filled in only after the outcome is empty elsewhere."""
-    present = np.isfinite(numbers) & (np.abs(numbers) < 1e150)
-    enough = present.sum() >= max(MIN_ROWS, 0.1 * len(numbers))
-    if not enough or len(np.unique(ranks[present])) < 3 or len(np.unique(target[present])) < 3:
+    present = ~absent_rows(values)[0]
+    numbers, ranks, there = values.to_numpy(dtype=float)[present], ranks[present], outcome.at(present)
+    enough = present.sum() >= max(MIN_ROWS, PRESENT * len(present))
+    if not enough or len(np.unique(ranks)) < 3 or len(np.unique(there.target)) < 3:
         return {}
-    numbers, ranks, target, folds = numbers[present], ranks[present], target[present], folds[present]
     return {
-        "straight line": _score(_line(numbers, target, folds), target, "regression"),
-        "monotone curve": _score(_monotone(ranks, target, folds), target, "regression"),
+        "straight line": there.score(_line(numbers, there.target, there.folds)),
+        "monotone curve": there.score(_monotone(ranks, there.target, there.folds)),
     }
 
 
@@ -157,24 +177,3 @@ def _monotone(ranks: np.ndarray, target: np.ndarray, folds: np.ndarray) -> np.nd
     for fold in range(FOLDS):
         predicted[folds == fold] = curve.fit(ranks[folds != fold], target[folds != fold]).predict(ranks[folds == fold])
     return predicted
-
-
-def _score(predicted: np.ndarray, target: np.ndarray, task: "Task") -> Score:
-    return _r2(predicted, target) if task == "regression" else _balanced_accuracy(predicted, target)
-
-
-def _r2(predicted: np.ndarray, target: np.ndarray) -> Score:
-    """R² with its lower end by the delta method for a ratio of sums."""
-    errors, spread = (target - predicted) ** 2, (target - target.mean()) ** 2
-    total = max(spread.sum(), 1e-300)
-    lost = errors.sum() / total
-    deviation = np.sqrt(len(target) * np.var(errors - lost * spread)) / total
-    return float(1 - lost), float(1 - lost - LOWER_END * deviation)
-
-
-def _balanced_accuracy(predicted: np.ndarray, target: np.ndarray) -> Score:
-    counts = np.bincount(target)
-    learnable = counts >= FOLDS  # a class with fewer rows is absent from some fold's fit
-    hits = np.bincount(target[predicted == target], minlength=len(counts))
-    score = float((hits[learnable] / counts[learnable]).mean()) if learnable.sum() > 1 else 0.0
-    return score, score

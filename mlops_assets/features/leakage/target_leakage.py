@@ -3,23 +3,18 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypedDict
 
-import numpy as np
-import pandas as pd
-
 from mlops_assets.declaration.spec import SystemSpec
-from mlops_assets.features.leakage.feature_pairs import PairFormula, pair_formulas
+from mlops_assets.features.leakage.feature_pairs import pair_formulas
+from mlops_assets.features.leakage.formula_text import Formula
 from mlops_assets.features.leakage.functional_dependency import MIN_ROWS
+from mlops_assets.features.leakage.linear_sum import sum_formula
 from mlops_assets.features.leakage.single_feature import SingleFeatureScore
 from mlops_assets.features.leakage.train_sample import TrainSample
 from mlops_assets.verdict import Verdict
 
 if TYPE_CHECKING:
-    from mlops_assets.features.spec import LeakageSpec
+    pass
 
-UNIQUE_TEXT, UNIQUE_NUMBERS = 0.95, 0.99
-"""Shares of distinct values from which text, and whole numbers, can be an identifier."""
-DENSE = 3
-"""Distinct whole numbers packed into this many times their count were dealt out, not measured."""
 SHOWN = 5
 
 
@@ -32,6 +27,8 @@ class ScoreRow(TypedDict):
     method: str
     function: bool
     identifier: bool
+    copy: str
+    """In what way it repeats the target beyond its score; empty where it does not."""
     allowed: bool
 
 
@@ -53,101 +50,82 @@ def no_target(names: list[str], spec: SystemSpec) -> Verdict:
 
 
 def no_leakage(sample: TrainSample) -> Verdict:
-    """Whether no feature gives the target away: by prediction, as a function, as an identifier, or paired with another.
+    """Whether no feature gives the target away, alone or with others.
 
-    A feature that stands accused alone, or is a reviewed exception, is in no pair.
+    Alone: by prediction, as a function, as a mean of the target, by having a value at all, or by naming rows. With
+    others: by a formula of two, or a sum of more. A feature that stands accused alone, or is a reviewed exception, is
+    in no formula. The order of the rows decides nothing.
     """
     if sample.rows < MIN_ROWS or sample.values < 2:
         return _not_evaluated(sample.rows, sample.values)
-    spec, scores = sample.spec, sample.single_feature_scores
-    identifiers = [str(name) for name, values in sample.distinct.items() if is_identifier(values)]
-    alone = _suspects(scores, identifiers, spec)
-    pairs = pair_formulas(
-        sample.features,
-        sample.target,
-        spec.features.leakage.max_single_feature_score,
-        ignored={*alone, *spec.features.leakage.allow},
-    )
-    return _leakage_verdict(scores, identifiers, alone, pairs, spec, sample.rows)
-
-
-def is_identifier(values: pd.Series) -> bool:
-    """Whether a feature names rows: text that is nearly always distinct, or distinct whole numbers dealt out in order.
-
-    Whole numbers are dealt out if they rise or fall with the row order or fill their range without gaps.
-    """
-    if values.dtype == object:
-        return len(values) >= MIN_ROWS and values.nunique() >= UNIQUE_TEXT * len(values)
-    numbers = values.to_numpy()
-    numbers = numbers[np.isfinite(numbers)]
-    if len(numbers) < MIN_ROWS or (numbers != np.floor(numbers)).any():
-        return False
-    if len(np.unique(numbers)) < UNIQUE_NUMBERS * len(numbers):
-        return False
-    steps = np.sign(np.diff(numbers))
-    return bool(abs(steps.mean()) >= 0.99 or np.ptp(numbers) + 1 <= DENSE * len(numbers))
+    scores = _table(sample.single_feature_scores, sample)
+    alone = _suspects(scores, sample.spec)
+    formulas = _formulas(sample, {*alone, *sample.declared.allow})
+    return _leakage_verdict(scores, alone, formulas, sample)
 
 
 def _not_evaluated(rows: int, values: int) -> Verdict:
     return Verdict(
         name="no_leakage",
         outcome="not evaluated",
-        reason=f"{rows} distinct train rows with {values} target values show nothing; {MIN_ROWS} rows and 2 are needed",
+        reason=f"{rows} train rows with {values} target values show nothing; {MIN_ROWS} rows and 2 are needed",
         rows=rows,
     )
 
 
+def _formulas(sample: TrainSample, ignored: set[str]) -> list[Formula]:
+    """What two features give together, and what more do that are in no such pair."""
+    features, target = sample.features.iloc[sample.without_copies], sample.target[sample.without_copies]
+    pairs = pair_formulas(features, target, sample.declared.max_single_feature_score, ignored)
+    ignored |= {name for pair in pairs for name in pair.features}
+    rest = features[[name for name in features.columns if name not in ignored]]
+    total = sum_formula(rest, target)
+    return pairs if total is None else [*pairs, total]
+
+
 def _leakage_verdict(
-    scores: list[SingleFeatureScore],
-    identifiers: list[str],
-    alone: Mapping[str, str],
-    pairs: list[PairFormula],
-    spec: SystemSpec,
-    rows: int,
+    scores: list[ScoreRow], alone: Mapping[str, str], formulas: list[Formula], sample: TrainSample
 ) -> Verdict:
-    declared = spec.features.leakage
-    judged = [score for score in scores if score.feature not in declared.allow]
-    paired = [name for pair in pairs for name in pair.features]
+    judged = [row for row in scores if not row["allowed"]]
+    derived = [name for formula in formulas for name in formula.features]
     return Verdict(
         name="no_leakage",
-        outcome="failed" if alone or pairs else "passed",
-        reason=_reason(alone, pairs, judged, spec),
-        value=round(judged[0].assured, 6) if judged else None,
-        bound=declared.max_single_feature_score,
-        rows=rows,
+        outcome="failed" if alone or formulas else "passed",
+        reason=_reason(alone, formulas, judged, sample.spec),
+        value=judged[0]["assured"] if judged else None,
+        bound=sample.declared.max_single_feature_score,
+        rows=sample.rows,
         details={
-            "columns": list(dict.fromkeys([*alone, *paired])),
-            "scores": _table(scores, identifiers, declared),
-            "derivations": [_pair_row(pair) for pair in pairs],
+            "columns": list(dict.fromkeys([*alone, *derived])),
+            "scores": scores,
+            "derivations": [_formula_row(formula) for formula in formulas],
         },
     )
 
 
-def _suspects(scores: list[SingleFeatureScore], identifiers: list[str], spec: SystemSpec) -> dict[str, str]:
+def _suspects(scores: list[ScoreRow], spec: SystemSpec) -> dict[str, str]:
     """Features that stand accused alone, and of what."""
-    reasons = {score.feature: _accusations(score, score.feature in identifiers, spec) for score in scores}
-    allowed = spec.features.leakage.allow
-    return {name: "; ".join(why) for name, why in reasons.items() if why and name not in allowed}
+    reasons = {row["feature"]: _accusations(row, spec) for row in scores if not row["allowed"]}
+    return {name: "; ".join(why) for name, why in reasons.items() if why}
 
 
-def _accusations(score: SingleFeatureScore, identifier: bool, spec: SystemSpec) -> list[str]:
+def _accusations(row: ScoreRow, spec: SystemSpec) -> list[str]:
     bound = spec.features.leakage.max_single_feature_score
-    measured = f"{_measured(score, spec)} by its {score.method} alone, below {bound} is allowed"
+    measured = f"{_measured(row, spec)} by its {row['method']} alone, below {bound} is allowed"
     checks = [
-        (score.assured >= bound, measured),
-        (score.is_function, "each of its values stands for one value of the target"),
-        (identifier, "it names rows, since (nearly) every value is distinct"),
+        (row["assured"] >= bound, measured),
+        (row["function"], "each of its values stands for one value of the target"),
+        (bool(row["copy"]), row["copy"]),
+        (row["identifier"], "it names rows, since (nearly) every row has a value of its own"),
     ]
     return [accusation for applies, accusation in checks if applies]
 
 
-def _reason(
-    alone: Mapping[str, str], pairs: list[PairFormula], judged: list[SingleFeatureScore], spec: SystemSpec
-) -> str:
+def _reason(alone: Mapping[str, str], formulas: list[Formula], judged: list[ScoreRow], spec: SystemSpec) -> str:
     bound = spec.features.leakage.max_single_feature_score
-    if alone or pairs:
+    if alone or formulas:
         accused = [f"{name!r}: {why}" for name, why in alone.items()]
-        accused += [_given_away(pair, spec) for pair in pairs]
+        accused += [_given_away(formula, spec) for formula in formulas]
         more = f". And {len(accused) - SHOWN} more" if len(accused) > SHOWN else ""
         return (
             f"{'. '.join(accused[:SHOWN])}{more}. "
@@ -156,10 +134,10 @@ def _reason(
     if not judged:
         return "every feature is a reviewed exception (features.leakage.allow)"
     best = judged[0]
-    return f"best single feature {best.feature!r}: {_measured(best, spec)}, below {bound} is allowed"
+    return f"best single feature {best['feature']!r}: {_measured(best, spec)}, below {bound} is allowed"
 
 
-def _table(scores: list[SingleFeatureScore], identifiers: list[str], declared: "LeakageSpec") -> list[ScoreRow]:
+def _table(scores: list[SingleFeatureScore], sample: TrainSample) -> list[ScoreRow]:
     return [
         {
             "feature": score.feature,
@@ -167,31 +145,31 @@ def _table(scores: list[SingleFeatureScore], identifiers: list[str], declared: "
             "assured": round(score.assured, 6),
             "method": score.method,
             "function": score.is_function,
-            "identifier": score.feature in identifiers,
-            "allowed": score.feature in declared.allow,
+            "identifier": score.feature in sample.identifiers,
+            "copy": sample.target_copies.get(score.feature, ""),
+            "allowed": score.feature in sample.declared.allow,
         }
         for score in scores
     ]
 
 
-def _given_away(pair: PairFormula, spec: SystemSpec) -> str:
+def _given_away(formula: Formula, spec: SystemSpec) -> str:
     bound = spec.features.leakage.max_single_feature_score
     return (
-        f"{pair.formula} gives {spec.dataset.target} "
-        f"(R² {pair.score:.4f}, at least {pair.assured:.4f}, below {bound} is allowed)"
+        f"{formula.formula} gives {spec.dataset.target} "
+        f"(R² {formula.score:.4f}, at least {formula.assured:.4f}, below {bound} is allowed)"
     )
 
 
-def _pair_row(pair: PairFormula) -> dict[str, object]:
+def _formula_row(formula: Formula) -> dict[str, object]:
     return {
-        "features": list(pair.features),
-        "formula": pair.formula,
-        "score": round(pair.score, 6),
-        "assured": round(pair.assured, 6),
+        "features": list(formula.features),
+        "formula": formula.formula,
+        "score": round(formula.score, 6),
+        "assured": round(formula.assured, 6),
     }
 
 
-def _measured(score: SingleFeatureScore, spec: SystemSpec) -> str:
-    if spec.task == "classification":
-        return f"balanced accuracy {score.score:.4f}"
-    return f"R² {score.score:.4f} (at least {score.assured:.4f})"
+def _measured(row: ScoreRow, spec: SystemSpec) -> str:
+    measure = "balanced accuracy" if spec.task == "classification" else "R²"
+    return f"{measure} {row['score']:.4f} (at least {row['assured']:.4f})"

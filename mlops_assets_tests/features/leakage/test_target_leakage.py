@@ -7,8 +7,9 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from mlops_assets.features.leakage.identifier import is_identifier
 from mlops_assets.features.leakage.overlap import no_overlap
-from mlops_assets.features.leakage.target_leakage import is_identifier, no_leakage, no_target
+from mlops_assets.features.leakage.target_leakage import no_leakage, no_target
 from mlops_assets.features.leakage.target_proxy import no_proxy
 from mlops_assets.features.leakage.train_sample import train_sample
 from mlops_assets.features.split import assign, choose_plan, identities
@@ -170,6 +171,7 @@ def test_a_reviewed_feature_is_allowed_and_still_told(declare, price):
         "method": "straight line",
         "function": True,
         "identifier": False,
+        "copy": "",
         "allowed": True,
     }
     assert "'noise'" in verdict.reason
@@ -189,8 +191,9 @@ def test_the_declared_bound_decides(declare):
     [
         (np.arange(100.0), True),
         (np.random.default_rng(0).permutation(100) + 5000.0, True),
-        (np.cumsum(np.random.default_rng(0).integers(1, 1000, 100)).astype(float), True),
-        (np.arange(100.0)[::-1] * 1000, True),
+        (np.cumsum(np.random.default_rng(0).integers(1, 1000, 100)).astype(float), False),
+        (np.arange(100.0)[::-1] * 1000, False),
+        (np.arange(1900.0, 2000.0), False),
         (np.array([f"C-{i}" for i in range(100)], dtype=object), True),
         (np.random.default_rng(0).integers(0, 10**6, 100).astype(float), False),
         (np.random.default_rng(0).normal(size=100), False),
