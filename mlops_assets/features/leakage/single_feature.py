@@ -49,8 +49,9 @@ class _Outcome:
     task: "Task"
 
     def at(self, rows: np.ndarray) -> "_Outcome":
-        units = np.unique(self.units[rows], return_inverse=True)[1]
-        return _Outcome(self.target[rows], self.folds[rows], units, self.task)
+        """These rows alone, dealt out anew: of a few rows a fold may hold none."""
+        target, units = self.target[rows], np.unique(self.units[rows], return_inverse=True)[1]
+        return _Outcome(target, folds_of(target, self.task, units), units, self.task)
 
     def score(self, predicted: np.ndarray) -> Score:
         return (r2 if self.task == "regression" else balanced_accuracy)(predicted, self.target, self.units)
@@ -148,9 +149,11 @@ def _mean(codes: np.ndarray, target: np.ndarray, distinct: int) -> np.ndarray:
 def _curve_scores(values: pd.Series, ranks: np.ndarray, outcome: _Outcome) -> dict[Method, Score]:
     """Scores on the rows that have a value: a column filled in only after the outcome is empty elsewhere."""
     present = ~absent_rows(values)[0]
-    numbers, ranks, there = values.to_numpy(dtype=float)[present], ranks[present], outcome.at(present)
     enough = present.sum() >= max(MIN_ROWS, PRESENT * len(present))
-    if not enough or len(np.unique(ranks)) < 3 or len(np.unique(there.target)) < 3:
+    if not enough or len(np.unique(outcome.units[present])) < MIN_ROWS:
+        return {}
+    numbers, ranks, there = values.to_numpy(dtype=float)[present], ranks[present], outcome.at(present)
+    if len(np.unique(ranks)) < 3 or len(np.unique(there.target)) < 3:
         return {}
     return {
         "straight line": there.score(_line(numbers, there.target, there.folds)),

@@ -11,6 +11,7 @@ from mlops_assets.features.leakage.linear_sum import sum_formula
 from mlops_assets.features.leakage.moving_window import moving_window
 from mlops_assets.features.leakage.presence import presence_evidence
 from mlops_assets.features.leakage.score_interval import balanced_accuracy, r2
+from mlops_assets.features.leakage.single_feature import single_feature_scores
 from mlops_assets.features.leakage.target_mean import repeats_target_mean
 from mlops_assets_tests.features.honest_tables import judged
 
@@ -90,6 +91,16 @@ def test_lower_ends_cover_as_often_as_stated():
         right = rng.random(300) < np.where(labels == 1, 0.95, 0.85)
         above += balanced_accuracy(np.where(right, labels, 1 - labels), labels, np.arange(300))[1] > 0.9
     assert above <= 500 * 0.02
+
+
+def test_a_value_in_few_rows_is_scored_on_these():
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        target, there = rng.normal(size=200), rng.permutation(200) < 21
+        features = pd.DataFrame({"x": np.where(there, 3 * target, np.nan), "noise": rng.normal(size=200)})
+        best, _ = single_feature_scores(features, target, "regression", np.arange(200))
+        assert (best.feature, best.method) == ("x", "straight line")
+        assert best.score == pytest.approx(1)
 
 
 def test_copies_make_no_interval_narrower():
