@@ -87,6 +87,11 @@ def changed(spec: SystemSpec, **parts: Any) -> SystemSpec:
     return SystemSpec.model_validate({**spec.model_dump(), **parts})
 
 
+def untimed(spec: SystemSpec) -> SystemSpec:
+    """Without the diagnosis that the clock makes: it takes seconds, and most tests are about something else."""
+    return changed(spec, evaluation={**spec.evaluation.model_dump(), "diagnoses": None})
+
+
 def kept(here: Path, name: str) -> Path:
     """A copy of the folder ``here`` beside it, for ``restored``."""
     shutil.copytree(here, here.with_name(name))

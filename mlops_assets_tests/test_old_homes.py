@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from mlops_assets.cli import app
 from mlops_assets.cli.exit_code import ExitCode
+from mlops_assets.evaluation.diagnosis_catalogue import DIAGNOSES
 from mlops_assets.evaluation.report.html import render
 from mlops_assets.evaluation.report.report import Report
 from mlops_assets.evaluation.report.report_format import read_report
@@ -117,10 +118,11 @@ def gives_the_same_page(home: Path, folder: Path) -> None:
 
 
 def comparable(report: Report) -> Report:
-    """Without verdicts on baselines, which say more today, later metrics, and intervals, which are made otherwise."""
+    """Without verdicts on baselines, which say more today, later metrics and times, and intervals, made otherwise."""
     gates = [gate for gate in report.gates if gate.name not in ON_BASELINES]
     metrics = [metric for metric in report.metrics if metric.name not in LATER_METRICS]
-    told_by_both = report.model_copy(update={"gates": gates, "metrics": metrics, "notes": []})
+    diagnoses = [diagnosis for diagnosis in report.diagnoses if not DIAGNOSES[diagnosis.name].timed]
+    told_by_both = report.model_copy(update={"gates": gates, "metrics": metrics, "diagnoses": diagnoses, "notes": []})
     bare = without_intervals(json.loads(told_by_both.to_json()))
     return Report.model_validate(bare)
 

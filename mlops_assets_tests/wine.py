@@ -19,7 +19,7 @@ from mlops_assets.registry.version import ChampionDecision, RegisteredVersion
 from mlops_assets.resources.model_registry import REPORT_TAG
 from mlops_assets.resources.tracking import MlflowTracking
 from mlops_assets.storage.ledger import Ledger
-from mlops_assets_tests.platform import Platform, changed
+from mlops_assets_tests.platform import Platform, changed, untimed
 
 WINE = "wine_quality"
 ROWS = 178
@@ -139,7 +139,7 @@ def platform(folder: Path, uri: str | None = None) -> Platform:
 
 def spec() -> SystemSpec:
     """The declaration, with a smaller forest and a wide margin: these tests are about what is around the model."""
-    wine = find_system(WINE, [SHIPPED])
+    wine = untimed(find_system(WINE, [SHIPPED]))
     return changed(
         wine,
         model={**wine.model.model_dump(), "params": {"n_estimators": 15, "max_depth": 10}},

@@ -42,6 +42,7 @@ def evaluation_asset(spec: SystemSpec, predecessors: Predecessors) -> dg.AssetsD
         context: dg.AssetExecutionContext, storage: StorageResource, tracking: MlflowTracking
     ) -> dg.MaterializeResult:
         from mlops_assets.evaluation.assessment import assess, subject_of
+        from mlops_assets.evaluation.earlier_report import unless_only_times_differ
         from mlops_assets.evaluation.publication import publish_report
         from mlops_assets.features.table import read_parts
         from mlops_assets.model.fitted_model import FittedModel
@@ -57,6 +58,8 @@ def evaluation_asset(spec: SystemSpec, predecessors: Predecessors) -> dg.AssetsD
                 baselines = fitted.baseline_predictions(subject.inputs)
                 judged = Judged(model.digest, features.digest, declared_terms(spec))
                 report = assess(subject, baselines, fitted.decision, predecessors(opened, spec.name, judged))
+                newest = opened.records.latest(EvaluationReport, spec.name)
+                report = unless_only_times_differ(report, spec.evaluation, newest, tracking.fetch, Path(folder))
                 record = publish_report(report, subject, model, MlflowRun(run.info.run_id), Path(folder))
         opened.records.append(record, context.run.run_id)
         return dg.MaterializeResult(

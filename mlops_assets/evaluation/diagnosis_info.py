@@ -39,6 +39,8 @@ class DiagnosisInfo:
     """Dotted path of the function from a ``Diagnosis`` and the report's gates to titles and SVGs."""
     standard: bool = True
     """Part of every report of its tasks; otherwise only where declared or named by a gate."""
+    timed: bool = False
+    """Measured by the clock: its numbers differ between two reports on equal inputs."""
     required: bool = False
     """Part of every report that knows the train rows, whatever is declared: the platform's own gate rests on it."""
 

@@ -99,6 +99,13 @@ def test_the_sample_becomes_champion_by_its_declared_gates(platform: Platform, h
     assert report
     assert {gate.outcome for gate in report.verdicts if gate.name not in OWN} == {"passed"}
     assert {"r2_at_least", "mean_absolute_percentage_error_at_most", "beats_baseline"} <= set(gates_of(report))
+    measured = {name: gate.value or 0.0 for name, gate in gates_of(report).items()}
+    assert measured["consistency_repeat_calls_at_most"] == 0
+    assert 0.02 < measured["consistency_monotone_violations_at_most"] < 0.10
+    assert 0.02 < measured["robustness_noise_10_at_most"] < 0.08
+    assert 0.04 < measured["robustness_missing_1_at_most"] < 0.08
+    assert 0.43 < measured["robustness_missing_10_at_most"] < 0.56, "as the declaration says"
+    assert 0 < measured["efficiency_latency_p95_ms_at_most"] <= 100
     values = {metric.name: metric for metric in report.metrics}
     assert 0.90 < (values["r2"].value or 0) < 0.97
     assert 0.06 < (values["mean_absolute_percentage_error"].value or 0) < 0.09, "the noise alone costs 6.4 %"
@@ -154,7 +161,9 @@ def test_the_owners_file_lands_unchanged_and_too_few_rows_are_no_success(
     assert verdict_of(platform, "no_leakage").passed
     report = platform.storage.records.latest(EvaluationReport, houses.name)
     assert report
-    assert {gate.outcome for gate in gates_of(report).values()} == {"not evaluated"}
+    judged = {name: gate.outcome for name, gate in gates_of(report).items()}
+    assert judged.pop("efficiency_latency_p95_ms_at_most") == "passed", "rows are repeated to be timed"
+    assert set(judged.values()) == {"not evaluated"}
     assert gates_of(report)["r2_at_least"].reason == "17 test rows, the gate needs 30"
     assert platform.versions(houses) == []
     assert "not evaluated" in failure(platform.run(houses, "registered_version"), "house_prices__registered_version")

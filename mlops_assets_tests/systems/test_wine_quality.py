@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 
 from mlops_assets.dataset.version import DatasetVersion
+from mlops_assets.declaration.reading import SHIPPED, find_system
 from mlops_assets.declaration.spec import SystemSpec
 from mlops_assets.evaluation.version import EvaluationReport
 from mlops_assets.features.version import FeaturesVersion
@@ -53,7 +54,8 @@ def promoted(line: dict[str, Path]) -> Platform:
     return restored(line["promoted"])
 
 
-def test_the_whole_line_from_sample_to_champion(platform: Platform, wine: SystemSpec):
+def test_the_whole_line_from_sample_to_champion(platform: Platform):
+    wine = find_system("wine_quality", [SHIPPED])
     platform.land(wine)
     result = platform.run(wine)
     assert result.success
@@ -87,6 +89,11 @@ def test_the_whole_line_from_sample_to_champion(platform: Platform, wine: System
     entries = Ledger(platform.storage.records).entries(wine.name)
     assert [(entry.event, entry.version) for entry in entries] == [("registered", 1), ("verdict", 1), ("promoted", 1)]
     assert entries[2].reason == "the first registered version"
+
+    assert platform.run(wine, "evaluation").success
+    first, second = records.history(EvaluationReport, wine.name)
+    assert first.digest == second.digest, "its predictions were timed anew, and that makes no other report"
+    assert first.report_uri != second.report_uri
 
 
 def test_a_failed_gate_stops_its_run_and_registration_alone_refuses(trained: Platform, wine: SystemSpec):

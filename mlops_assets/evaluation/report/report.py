@@ -31,7 +31,7 @@ class MetricReport(Estimate):
 
 
 class Report(BaseModel):
-    """Bound to exactly one model and one features version; holds no clock and no path."""
+    """Bound to exactly one model and one features version; holds no path, and no clock but in diagnoses of time."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
