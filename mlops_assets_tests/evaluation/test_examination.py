@@ -35,7 +35,9 @@ def test_every_diagnosis_of_a_task_answers_with_all_its_measures(task: Any, requ
     assert [diagnosis.name for diagnosis in report.diagnoses] == diagnoses_of(task)
     for diagnosis in report.diagnoses:
         assert "Traceback" not in "".join(diagnosis.notes), diagnosis.notes
-        assert {measure.name for measure in diagnosis.measures} == set(DIAGNOSES[diagnosis.name].measures)
+        assert {measure.name for measure in diagnosis.measures} == set(
+            DIAGNOSES[diagnosis.name].for_task(task).measures
+        )
         assert all(measure.value is not None or measure.note for measure in diagnosis.measures)
     page = render(report)
     assert all(diagnosis.title in page for diagnosis in report.diagnoses)
